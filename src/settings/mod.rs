@@ -1,0 +1,187 @@
+//! The effective configuration of a run: layers merged, every value checked, its origin known. It must not read files or variables itself:
+//! texts and `Env` come in.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use globset::GlobSet;
+use secrecy::SecretString;
+
+use crate::codex::{ReviewerName, RuleId, Severity};
+
+/// Settings of a run; made only by validation.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Providers by name, in order of preference.
+    pub providers: Vec<Provider>,
+    /// Class → chain of models, tried in order.
+    pub models: BTreeMap<ModelClass, Vec<ModelName>>,
+    /// Changes to reviewers, by name.
+    pub reviewers: BTreeMap<ReviewerName, ReviewerSettings>,
+    /// Bounds of the tiers.
+    pub tiers: TierSettings,
+    /// What is left out of view.
+    pub filter: FilterSettings,
+    /// Rules.
+    pub codex: CodexSettings,
+    /// What is posted.
+    pub publish: PublishSettings,
+    /// When the run exits 1.
+    pub fail_on: FailOn,
+    /// Ceilings.
+    pub limits: Limits,
+    /// Language of the comments, a BCP 47 tag.
+    pub language: String,
+}
+
+/// A class of models that prompts ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ModelClass {
+    /// The best.
+    Top,
+    /// The usual.
+    Standard,
+    /// The cheapest that is good enough.
+    Light,
+}
+
+/// A model by provider and name, `anthropic/claude-sonnet-4-6`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ModelName {
+    /// Name of a provider.
+    pub provider: String,
+    /// The provider's name for the model; may hold slashes.
+    pub model: String,
+}
+
+/// A place where models live.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its protocol.
+    pub kind: ProviderKind,
+    /// Where requests go, if not to the vendor's own address; without a trailing slash.
+    pub base_url: Option<String>,
+    /// Its key.
+    pub key: Key,
+    /// Headers sent with every request.
+    pub headers: BTreeMap<String, String>,
+    /// Most requests at once.
+    pub max_parallel: Option<usize>,
+}
+
+/// A provider's key, or what is known about its absence.
+#[derive(Clone, Debug)]
+pub enum Key {
+    /// The key.
+    Present(SecretString),
+    /// The named variable is not set: its reviewers fail, the run is incomplete.
+    Missing {
+        /// The variable.
+        variable: String,
+    },
+    /// None is configured, as for a local server.
+    NotNeeded,
+}
+
+/// A protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderKind {
+    /// Anthropic messages.
+    Anthropic,
+    /// OpenAI chat completions, and all that speak them.
+    OpenAi,
+    /// Gemini `generateContent`.
+    Gemini,
+}
+
+/// Changes to one reviewer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReviewerSettings {
+    /// Switched off, or forced on.
+    pub enabled: Option<bool>,
+    /// Another class.
+    pub model: Option<ModelClass>,
+    /// Another time-out.
+    pub timeout: Option<Duration>,
+}
+
+/// Bounds of the tiers.
+#[derive(Clone, Debug)]
+pub struct TierSettings {
+    /// A trivial change has at most this much.
+    pub trivial: TierBound,
+    /// A lite change has at most this much.
+    pub lite: TierBound,
+    /// Security-sensitive paths beside the built-in ones.
+    pub sensitive: GlobSet,
+}
+
+/// Upper bounds of a tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TierBound {
+    /// Added and removed lines.
+    pub max_lines: usize,
+    /// Files.
+    pub max_files: usize,
+}
+
+/// What is left out of the reviewers' view.
+#[derive(Clone, Debug, Default)]
+pub struct FilterSettings {
+    /// Noise.
+    pub ignore: GlobSet,
+    /// Never noise.
+    pub include: GlobSet,
+    /// Withheld from prompts and tools alike.
+    pub never_send: GlobSet,
+}
+
+/// Which rules are in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CodexSettings {
+    /// The built-in rules are in force.
+    pub builtin: bool,
+    /// Folders of rule files in the repository.
+    pub paths: Vec<String>,
+    /// Rules switched off, with the reason.
+    pub disable: BTreeMap<RuleId, String>,
+    /// Other severities.
+    pub severity: BTreeMap<RuleId, Severity>,
+}
+
+/// What is posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishSettings {
+    /// Comment, or leave artifacts only.
+    pub shadow: bool,
+    /// Cast approvals and requests for changes.
+    pub approve: bool,
+    /// New threads a round.
+    pub max_threads: usize,
+    /// Threads are for this and worse.
+    pub thread_severity: Severity,
+}
+
+/// When the run exits 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailOn {
+    /// At this verdict or a worse one; never when absent.
+    pub verdict: Option<crate::review::Verdict>,
+    /// Also when the review is incomplete.
+    pub incomplete: bool,
+}
+
+/// Ceilings of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// US dollars.
+    pub max_cost_usd: f64,
+    /// Uncached input and output tokens.
+    pub max_tokens: u64,
+    /// The whole run.
+    pub timeout: Duration,
+    /// Reviewers at once.
+    pub max_agents: usize,
+}
