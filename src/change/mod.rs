@@ -3,10 +3,12 @@
 
 mod anchor;
 mod language;
+mod noise;
 mod path;
 
 pub use anchor::{Anchor, AnchorRef, LineHash, Side, Span};
 pub use language::Language;
+pub use noise::Noise;
 pub use path::RepoPath;
 
 use std::fmt;

@@ -2,8 +2,10 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod outcome;
+mod record;
 
 pub use outcome::{Coverage, FileRead, Outcome, ReviewerReport, Usage, Verdict};
+pub use record::{Gap, LeftOut, Mode, Review, Size, Subject, Tier, TierDecision};
 
 pub use crate::codex::{ReviewerName, Severity};
 
