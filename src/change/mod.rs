@@ -2,14 +2,19 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod anchor;
+mod base;
 mod language;
 mod noise;
+mod parse;
 mod path;
+mod position;
 
 pub use anchor::{Anchor, AnchorRef, LineHash, Side, Span};
 pub use language::Language;
 pub use noise::Noise;
+pub use parse::{MAX_DIFF_BYTES, MAX_FILES, MAX_HUNK_LINES, ParseError, parse};
 pub use path::RepoPath;
+pub use position::{LinePosition, Position, path_sha1};
 
 use std::fmt;
 
@@ -187,6 +192,29 @@ impl FileDiff {
     /// Returns the number of removed lines.
     pub fn removed(&self) -> usize {
         self.lines().filter(|line| line.kind == LineKind::Removed).count()
+    }
+}
+
+impl Hunk {
+    /// Returns the first line in the base that the hunk covers, or in front of which it adds; 1-based.
+    pub(crate) fn old_begin(&self) -> u32 {
+        // A range of no lines names the line in front of it.
+        self.old_start + u32::from(self.old_lines == 0)
+    }
+
+    /// Returns the line in the base behind the hunk, 1-based.
+    pub(crate) fn old_end(&self) -> u32 {
+        self.old_begin() + self.old_lines
+    }
+
+    /// Returns the first line in the head that the hunk covers, or in front of which it removes; 1-based.
+    pub(crate) fn new_begin(&self) -> u32 {
+        self.new_start + u32::from(self.new_lines == 0)
+    }
+
+    /// Returns the line in the head behind the hunk, 1-based.
+    pub(crate) fn new_end(&self) -> u32 {
+        self.new_begin() + self.new_lines
     }
 }
 
