@@ -1,4 +1,6 @@
 //! The diff parser against the git that is installed: a small repository with every kind of change. It must not need a network or a configured user.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::fs;
 use std::path::Path;
@@ -24,14 +26,12 @@ fn commit(dir: &Path, message: &str) {
     git(dir, &["commit", "-q", "--allow-empty", "-m", message]);
 }
 
-#[cfg(unix)]
 fn odd_name() -> std::ffi::OsString {
     use std::os::unix::ffi::OsStringExt as _;
     std::ffi::OsString::from_vec(b"caf\xe9.txt".to_vec())
 }
 
 /// A repository whose `HEAD~1` and `HEAD` differ in every way a file can.
-#[cfg(unix)]
 fn repository() -> tempfile::TempDir {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     let temp = tempfile::tempdir().expect("a temporary folder");
@@ -42,7 +42,7 @@ fn repository() -> tempfile::TempDir {
         fs::write(path, text).unwrap();
     };
     // Different words, so that git sees which file came from which.
-    let lines = |word: &str| -> String { (1..=40).map(|n| format!("{word} {n}\n")).collect() };
+    let lines = |word: &str| -> String { (1..=40).map(|n| format!("{word} {n}\n")).collect::<Vec<_>>().concat() };
     let long = lines("line");
     let submodule = tempfile::tempdir().expect("a temporary folder");
     git(submodule.path(), &["init", "-q"]);
@@ -98,13 +98,11 @@ fn repository() -> tempfile::TempDir {
     temp
 }
 
-#[cfg(unix)]
 fn file<'a>(change: &'a Change, path: &[u8]) -> &'a FileDiff {
     change.file(&RepoPath::from_bytes(path)).unwrap_or_else(|| panic!("{} is missing", path.escape_ascii()))
 }
 
 /// Number of lines by sign, as `git diff --numstat` counts them.
-#[cfg(unix)]
 fn numstat(dir: &Path, args: &[&str]) -> Vec<(String, String)> {
     let text = git(dir, &[&["diff", "--numstat", "-z"], args].concat());
     let mut fields = text.split(|&byte| byte == 0).filter(|field| !field.is_empty());
@@ -122,7 +120,6 @@ fn numstat(dir: &Path, args: &[&str]) -> Vec<(String, String)> {
     counts
 }
 
-#[cfg(unix)]
 #[test]
 fn every_kind_of_change_is_read_as_git_counts_it() {
     let repository = repository();
@@ -162,7 +159,6 @@ fn every_kind_of_change_is_read_as_git_counts_it() {
     }
 }
 
-#[cfg(unix)]
 #[test]
 fn every_kind_of_change_has_its_names_modes_and_content() {
     let repository = repository();
@@ -186,7 +182,10 @@ fn every_kind_of_change_has_its_names_modes_and_content() {
     check("becomes_link", Some("becomes_link"), Status::Modified, (Some(0o100_644), Some(0o120_000)));
     check("dir with space/h\u{e9}llo.md", Some("dir with space/h\u{e9}llo.md"), Status::Modified, plain);
     check("quote\"d\t.txt", Some("quote\"d\t.txt"), Status::Modified, plain);
-    assert_eq!(file(&change, b"caf\xe9.txt").lines().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["latin \u{fffd}", "latin \u{fffd}"]);
+    assert_eq!(
+        file(&change, b"caf\xe9.txt").lines().map(|line| line.text.as_str()).collect::<Vec<_>>(),
+        ["latin \u{fffd}", "latin \u{fffd}"]
+    );
     assert_eq!(file(&change, b"image.png").content, Content::Binary);
     let head = CommitId::parse(String::from_utf8(git(&dir.join("sub"), &["rev-parse", "HEAD"])).unwrap().trim());
     assert!(matches!(&file(&change, b"sub").content, Content::Submodule { from: Some(_), to } if *to == head));
@@ -197,7 +196,6 @@ fn every_kind_of_change_has_its_names_modes_and_content() {
     assert_eq!(ends, [(LineKind::Context, true), (removed, false), (LineKind::Added, true), (LineKind::Added, false)]);
 }
 
-#[cfg(unix)]
 #[test]
 fn the_base_comes_back_from_the_head_and_the_hunks() {
     let repository = repository();
@@ -223,14 +221,13 @@ fn the_base_comes_back_from_the_head_and_the_hunks() {
     }
 }
 
-#[cfg(unix)]
 #[test]
 fn a_formatted_patch_and_a_shown_commit_read_as_the_diff_does() {
     let repository = repository();
     let dir = repository.path();
     let plain = parse(&git(dir, &["diff", "-M", "--no-rename-empty", "HEAD~1", "HEAD"])).unwrap();
     for command in [&["format-patch", "--stdout", "-1"][..], &["show", "--stat", "-p"], &["log", "-p", "-1"]] {
-        let shown = parse(&git(dir, &[command, &["-M", "--no-rename-empty", "--no-binary", "HEAD"]].concat())).unwrap();
+        let shown = parse(&git(dir, &[command, &["-M", "--no-rename-empty", "HEAD"]].concat())).unwrap();
         assert_eq!(shown.files().len(), plain.files().len(), "{command:?}");
         for (shown, plain) in shown.files().iter().zip(plain.files()) {
             assert_eq!(shown, plain, "{command:?}");

@@ -64,7 +64,6 @@ fn pieces(line: &Line) -> [&str; 2] {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::change::{Change, parse};
 
     fn read(hunks: &str) -> Change {

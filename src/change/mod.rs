@@ -3,6 +3,7 @@
 
 mod anchor;
 mod base;
+mod digest;
 mod language;
 mod noise;
 mod parse;
@@ -10,8 +11,9 @@ mod path;
 mod position;
 
 pub use anchor::{Anchor, AnchorRef, LineHash, Side, Span};
+pub use digest::patch_id;
 pub use language::Language;
-pub use noise::Noise;
+pub use noise::{FilterRules, Filtered, GeneratedMarks, MARKER_LINES, Noise, filter, is_lock_file, is_migration, looks_secret};
 pub use parse::{MAX_DIFF_BYTES, MAX_FILES, MAX_HUNK_LINES, ParseError, parse};
 pub use path::RepoPath;
 pub use position::{LinePosition, Position, path_sha1};

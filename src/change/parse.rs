@@ -8,8 +8,11 @@
 //! What is refused on purpose: combined diffs of merges, the same file twice (a series of commits is no single change), a file whose content
 //! changes without a hunk to show it, a diff whose last line has no line feed (it was cut).
 
+mod binary;
 mod header;
 mod plain;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;
 
@@ -141,7 +144,7 @@ impl Parser<'_> {
                 around = Around::Files;
             } else if line.starts_with(b"--- ") && self.lines.following().is_some_and(|next| next.starts_with(b"+++ ")) {
                 if let Some(number) = only_in {
-                    return Err(self.fail_at(number, "it names a file whose content the diff does not show; make the diff with -N"));
+                    return Err(fail_at(number, "it names a file whose content the diff does not show; make the diff with -N"));
                 }
                 self.plain_file()?;
                 around = Around::Files;
@@ -167,11 +170,11 @@ impl Parser<'_> {
             }
         }
         if self.files.is_empty() {
-            return Err(self.fail_at(1, "there is no file header in it: it is no unified diff"));
+            return Err(fail_at(1, "there is no file header in it: it is no unified diff"));
         }
         if around == Around::Files && !self.lines.ends_well {
             let number = self.lines.number.saturating_sub(1);
-            return Err(self.fail_at(number, "the last line has no line feed: the diff was cut short"));
+            return Err(fail_at(number, "the last line has no line feed: the diff was cut short"));
         }
         Ok(())
     }
@@ -183,11 +186,7 @@ impl Parser<'_> {
 
     /// An error at the current line, outside any file.
     fn fail(&self, what: impl Into<String>) -> ParseError {
-        self.fail_at(self.lines.number, what)
-    }
-
-    fn fail_at(&self, line: u32, what: impl Into<String>) -> ParseError {
-        ParseError { line, file: None, hunk: None, what: what.into() }
+        fail_at(self.lines.number, what)
     }
 
     /// The error for a line that belongs to nothing.
@@ -210,7 +209,7 @@ impl Parser<'_> {
     fn git_file(&mut self) -> Result<(), ParseError> {
         let begin = self.lines.number;
         let header = GitHeader::read(&mut self.lines)?;
-        let named = header.named().map_err(|(line, what)| self.fail_at(line, what))?;
+        let named = header.named().map_err(|(line, what)| fail_at(line, what))?;
         let mut file = FileDiff {
             old: named.old,
             new: named.new,
@@ -349,30 +348,11 @@ impl Parser<'_> {
         }
         Ok(hunk)
     }
+}
 
-    /// Skips the data of a `GIT binary patch`, which must be whole: one block for the way there, perhaps one for the way back.
-    fn binary_patch(&mut self) -> Result<(), ParseError> {
-        for block in 0..2 {
-            let announced = self.lines.current.and_then(|line| line.strip_prefix(b"literal ").or_else(|| line.strip_prefix(b"delta ")));
-            match announced {
-                Some(size) if !size.is_empty() && trim_cr(size).iter().all(u8::is_ascii_digit) => self.lines.advance(),
-                Some(_) => return Err(self.fail("the size of the binary patch is no number")),
-                None if block == 1 => return Ok(()),
-                None => return Err(self.fail("a binary patch must begin with `literal` or `delta`")),
-            }
-            loop {
-                let line = self.lines.current.map(trim_cr);
-                match line {
-                    Some([]) => break,
-                    Some(line) if is_base85(line) => self.lines.advance(),
-                    Some(line) => return Err(self.fail(format!("{} is no line of a binary patch", shown(line)))),
-                    None => return Err(self.fail("the diff ends inside a binary patch")),
-                }
-            }
-            self.lines.advance();
-        }
-        Ok(())
-    }
+/// An error outside any file.
+fn fail_at(line: u32, what: impl Into<String>) -> ParseError {
+    ParseError { line, file: None, hunk: None, what: what.into() }
 }
 
 /// Which sides of a file have shown their last line.
@@ -399,8 +379,11 @@ fn check_order(hunk: &Hunk, before: Option<&Hunk>, status: Status) -> Result<(),
     Ok(())
 }
 
+/// Start and count in the base and in the head, and the section.
+type Ranges<'a> = ((u32, u32), (u32, u32), &'a [u8]);
+
 /// Returns both ranges and the section of `@@ -a,b +c,d @@ section`.
-fn hunk_ranges(line: &[u8]) -> Option<((u32, u32), (u32, u32), &[u8])> {
+fn hunk_ranges(line: &[u8]) -> Option<Ranges<'_>> {
     let rest = line.strip_prefix(b"@@ -")?;
     let (old, rest) = range(rest)?;
     let (new, rest) = range(rest.strip_prefix(b" +")?)?;
@@ -514,18 +497,6 @@ fn ends_commit(line: &[u8], following: Option<&[u8]>) -> bool {
     }
     let id = line.strip_prefix(b"From ").or_else(|| line.strip_prefix(b"commit "));
     id.is_some_and(|id| id.len() >= 40 && id[..40].iter().all(u8::is_ascii_hexdigit))
-}
-
-/// Whether a line of a binary patch has the length that its first letter says, in git's alphabet.
-fn is_base85(line: &[u8]) -> bool {
-    let Some((&first, data)) = line.split_first() else { return false };
-    let bytes = match first {
-        b'A'..=b'Z' => usize::from(first - b'A') + 1,
-        b'a'..=b'z' => usize::from(first - b'a') + 27,
-        _ => return false,
-    };
-    let known = |&byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&()*+-;<=>?@^_`{|}~".contains(&byte);
-    data.len() == bytes.div_ceil(4) * 5 && data.iter().all(known)
 }
 
 fn missing(old: u32, new: u32) -> String {

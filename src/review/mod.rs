@@ -3,6 +3,7 @@
 
 mod outcome;
 mod record;
+pub mod risk;
 
 pub use outcome::{Coverage, FileRead, Outcome, ReviewerReport, Usage, Verdict};
 pub use record::{Gap, LeftOut, Mode, Review, Size, Subject, Tier, TierDecision};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Lines, ParseError, RepoPath, Status, shown, trim_cr};
+use super::{Lines, ParseError, RepoPath, Status, fail_at, shown, trim_cr};
 
 /// Longest path that is read, in bytes: the limit of Linux.
 const MAX_PATH_BYTES: usize = 4096;
@@ -84,13 +84,13 @@ impl<'a> GitHeader<'a> {
         };
         lines.advance();
         while let Some(line) = lines.current {
-            let known = header.extended(trim_cr(line)).map_err(|what| fail(lines.number, what))?;
+            let known = header.extended(trim_cr(line)).map_err(|what| fail_at(lines.number, what))?;
             if !known {
                 break;
             }
             lines.advance();
         }
-        header.body(lines).map_err(|what| fail(lines.number, what))?;
+        header.body(lines).map_err(|what| fail_at(lines.number, what))?;
         Ok(header)
     }
 
@@ -197,9 +197,8 @@ impl<'a> GitHeader<'a> {
     fn moved(&self, kind: Move, from: &[u8], to: &[u8]) -> Result<Named, String> {
         let (from, to) = (whole(from)?, whole(to)?);
         if let Some((_, Some(old), Some(new))) = &self.marked {
-            let fits = |marked: &[u8], path: &[u8]| {
-                marked.strip_suffix(path).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with(b"/"))
-            };
+            let fits =
+                |marked: &[u8], path: &[u8]| marked.strip_suffix(path).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with(b"/"));
             if !fits(old, &from) || !fits(new, &to) {
                 return Err("`---` and `+++` name other files than the rename or copy".to_owned());
             }
@@ -238,13 +237,10 @@ impl<'a> GitHeader<'a> {
                 }
                 (None, None, None) => return Err(unclear()),
             },
-            None => match quoted {
-                Some(names) => names,
-                None => {
-                    let (old, new) = split_names(self.names).ok_or_else(unclear)?;
-                    (Cow::Borrowed(old), Cow::Borrowed(new))
-                }
-            },
+            None => {
+                let split = || split_names(self.names).map(|(old, new)| (Cow::Borrowed(old), Cow::Borrowed(new)));
+                quoted.or_else(split).ok_or_else(unclear)?
+            }
         };
         if let Some(same) = same_path(&old, &new) {
             return Ok((same.to_vec(), same.to_vec()));
@@ -266,10 +262,6 @@ impl<'a> GitHeader<'a> {
         };
         (!fine).then(|| "the content of the file changes, but no hunk shows it".to_owned())
     }
-}
-
-fn fail(line: u32, what: impl Into<String>) -> ParseError {
-    ParseError { line, file: None, hunk: None, what: what.into() }
 }
 
 fn set<T: PartialEq>(slot: &mut Option<T>, value: T, line: &[u8]) -> Result<(), String> {

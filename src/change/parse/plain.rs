@@ -1,7 +1,7 @@
 //! Files of a plain unified diff: `---`, `+++` and hunks, or `Binary files … differ`, without git's headers. It must not invent modes.
 
 use super::header::{marked, path, same_path};
-use super::{Content, FileDiff, ParseError, Parser, RepoPath, Status, trim_cr};
+use super::{Content, FileDiff, ParseError, Parser, RepoPath, Status, fail_at, trim_cr};
 
 impl Parser<'_> {
     /// Reads one file that begins with `---` and `+++`.
@@ -28,7 +28,7 @@ impl Parser<'_> {
                 (false, false) => (Some(old), Some(new), Status::Renamed),
             }),
         }
-        .map_err(|what| self.fail_at(begin, what))?;
+        .map_err(|what| fail_at(begin, what))?;
         let mut file = FileDiff { old, new, status, old_mode: None, new_mode: None, content: Content::Binary };
         file.content = Content::Text(self.hunks(&file.path().clone(), status)?);
         self.add(file, begin)
@@ -64,13 +64,11 @@ fn both(old: &[u8], new: &[u8]) -> Result<(RepoPath, RepoPath), String> {
         let same = inside(same, b"")?;
         return Ok((same.clone(), same));
     }
-    match (old.strip_prefix(b"a/"), new.strip_prefix(b"b/")) {
-        (Some(old), Some(new)) => Ok((inside(old, b"")?, inside(new, b"")?)),
-        _ => {
-            let new = inside(new, b"")?;
-            Ok((new.clone(), new))
-        }
+    if let (Some(old), Some(new)) = (old.strip_prefix(b"a/"), new.strip_prefix(b"b/")) {
+        return Ok((inside(old, b"")?, inside(new, b"")?));
     }
+    let new = inside(new, b"")?;
+    Ok((new.clone(), new))
 }
 
 /// Returns a path without git's prefix, without `./` and, for an absolute one, without its root.
