@@ -6,8 +6,10 @@ pub mod env;
 pub mod error;
 pub mod exit;
 pub mod model;
+pub mod report;
 pub mod review;
 pub mod settings;
+pub mod yaml;
 
 use exit::Exit;
 

@@ -2,8 +2,19 @@
 //! not read files and knows nothing of models.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod body;
+mod detect;
+mod examples;
+mod mask;
+mod parse;
+mod set;
 mod words;
 
+pub use detect::{Detected, Scope, detect};
+pub use examples::{ExampleFailure, check_examples};
+pub use mask::Mask;
+pub use parse::{MAX_RULE_BYTES, parse, split};
+pub use set::builtin;
 pub use words::{ReviewerName, Severity};
 
 use std::collections::BTreeMap;

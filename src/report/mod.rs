@@ -1,0 +1,12 @@
+//! Reports: a review in, bytes out, one file per format. A pure room; it must not decide anything about the review, only tell it.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod json;
+mod markdown;
+mod terminal;
+mod words;
+
+pub use json::{RESULT_VERSION, json, schema};
+pub use markdown::markdown;
+pub use terminal::{Style, terminal};
+pub use words::{headline, plural};
