@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{Lines, ParseError, RepoPath, Status, fail_at, shown, trim_cr};
 
 /// Longest path that is read, in bytes: the limit of Linux.
-const MAX_PATH_BYTES: usize = 4096;
+pub(super) const MAX_PATH_BYTES: usize = 4096;
 
 /// Blob IDs of the empty file under both of git's hash functions.
 const EMPTY_BLOBS: [&[u8]; 2] =
@@ -212,7 +212,7 @@ impl<'a> GitHeader<'a> {
 
     /// Returns both paths without their prefixes; they differ only where git compared two files outside a repository.
     fn pair(&self) -> Result<(Vec<u8>, Vec<u8>), String> {
-        let unclear = || format!("cannot tell the path from `diff --git {}`", String::from_utf8_lossy(self.names).escape_debug());
+        let unclear = || format!("cannot tell the paths in {}", shown(self.names));
         let quoted = quoted_names(self.names)?;
         let (old, new) = match &self.marked {
             Some((_, Some(old), Some(new))) => {

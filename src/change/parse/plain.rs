@@ -1,6 +1,6 @@
 //! Files of a plain unified diff: `---`, `+++` and hunks, or `Binary files … differ`, without git's headers. It must not invent modes.
 
-use super::header::{marked, path, same_path};
+use super::header::{MAX_PATH_BYTES, marked, path, same_path};
 use super::{Content, FileDiff, ParseError, Parser, RepoPath, Status, fail_at, trim_cr};
 
 impl Parser<'_> {
@@ -39,6 +39,9 @@ impl Parser<'_> {
         const AND: &[u8] = b" and ";
         let names = trim_cr(line).strip_prefix(b"Binary files ").and_then(|line| line.strip_suffix(b" differ"));
         let names = names.expect("the caller saw both ends of the line");
+        if names.len() > 2 * MAX_PATH_BYTES + AND.len() {
+            return Err(self.fail("the names of a binary file are too long"));
+        }
         let splits = names.windows(AND.len()).enumerate().filter(|&(_, window)| window == AND).map(|(at, _)| at);
         let same = splits.map(|at| (&names[..at], &names[at + AND.len()..])).find_map(|(old, new)| same_path(old, new));
         let same = same.ok_or_else(|| self.fail("cannot tell which file is binary"))?;

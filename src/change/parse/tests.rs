@@ -239,6 +239,10 @@ fn headers_that_contradict_themselves_are_errors() {
     check("diff --git a/x b/x\n--- a/y\n+++ b/y\n", "line 1 of the diff: `---` and `+++` name other files than `diff --git`");
     check("diff --git a/../x b/../x\nold mode 1\n", "line 2 of the diff: `1` is no file mode");
     check("diff --git a/../x b/../x\nold mode 100644\nnew mode 100755\n", "line 1 of the diff: `../x` is no path inside a repository");
+    check("diff --git a/x b/x\nold mode 100644\nnew mode 100755\n-\n", "line 4 of the diff (x): `-` belongs to no file");
+    check("diff --git x y z\nold mode 100644\nnew mode 100755\n", "line 1 of the diff: cannot tell the paths in `x y z`");
+    let endless = format!("Binary files {}differ\n", "x and ".repeat(200_000));
+    check(&endless, "line 1 of the diff: the names of a binary file are too long");
     check("@@ -1 +1 @@\n-a\n+b\n", "line 1 of the diff: a hunk without a file header");
     check("diff --cc x\n", "line 1 of the diff: a combined diff of a merge has several bases; make a diff between two commits");
     check("Submodule sub 1111111..2222222:\n", "line 1 of the diff: a submodule in log form; make the diff with --submodule=short");

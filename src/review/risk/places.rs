@@ -1,6 +1,8 @@
 //! What a path says about its file: security-sensitive, part of CI or of deployment, documentation. Flat tables of whole words; it must not match
 //! parts of words: `tokenizer.rs` is no token.
 
+use std::ops::Range;
+
 use globset::GlobSet;
 
 use crate::change::RepoPath;
@@ -10,7 +12,7 @@ use crate::change::RepoPath;
 const SENSITIVE_WORDS: &[&str] = &[
     // Authentication.
     "auth", "authn", "authentication", "authenticate", "authenticated", "authenticator", "credential", "kerberos", "ldap", "login", "logon", "logout",
-    "mfa", "oauth", "oidc", "openid", "otp", "passkey", "passphrase", "passwd", "password", "saml", "scim", "signin", "signon", "sso", "totp", "webauthn",
+    "mfa", "oauth", "oidc", "open id", "openid", "otp", "passkey", "passphrase", "passwd", "password", "saml", "scim", "signin", "signon", "sso", "totp", "webauthn",
     // Authorisation.
     "abac", "access control", "acl", "authorisation", "authorise", "authorised", "authoriser", "authorization", "authorize", "authorized", "authorizer",
     "authz", "codeowner", "entitlement", "impersonate", "impersonation", "permission", "privilege", "rbac", "sudo", "sudoer",
@@ -120,14 +122,14 @@ fn sensitive_word(path: &RepoPath) -> Option<&'static str> {
     // The last extension tells the language; `auth.test.ts` is about its other words, and so is `.htpasswd`.
     let stem = name.rsplit_once('.').map(|(stem, _)| stem).filter(|stem| !stem.is_empty()).unwrap_or(name);
     path.folder().split('/').chain([stem]).find_map(|part| {
-        let mut said = format!(" {} ", words(part).join(" "));
+        let mut said = words(part);
         for phrase in HARMLESS_PHRASES {
-            for said_phrase in [format!(" {phrase} "), format!(" {phrase}s ")] {
-                said = said.replace(&said_phrase, " ");
+            while let Some(place) = find_phrase(&said, phrase) {
+                said.drain(place);
             }
         }
-        let found = SENSITIVE_WORDS.iter().find(|word| said.contains(&format!(" {word} ")) || said.contains(&format!(" {word}s ")));
-        found.copied().filter(|word| !(is_style && *word == "token"))
+        let is_colour = |word: &str| is_style && word == "token";
+        SENSITIVE_WORDS.iter().copied().find(|word| !is_colour(word) && find_phrase(&said, word).is_some())
     })
 }
 
@@ -155,6 +157,16 @@ pub(super) fn words(text: &str) -> Vec<String> {
     words.extend(numbered);
     words.retain(|word| !word.is_empty());
     words
+}
+
+/// Finds the words of a phrase side by side; the last one may be in the plural.
+pub(super) fn find_phrase(words: &[String], phrase: &str) -> Option<Range<usize>> {
+    let length = phrase.split(' ').count();
+    let is = |word: &str, wanted: &str, last: bool| word == wanted || (last && word.strip_suffix('s') == Some(wanted));
+    (0..=words.len().checked_sub(length)?).map(|start| start..start + length).find(|place| {
+        let pairs = words[place.clone()].iter().zip(phrase.split(' '));
+        pairs.enumerate().all(|(index, (word, wanted))| is(word, wanted, index + 1 == length))
+    })
 }
 
 /// Returns whether a path is documentation, by its extension or by its name.
@@ -220,6 +232,8 @@ mod tests {
         check("src/Sandbox.swift", "sandbox");
         check("src/tls.rs", "tls");
         check("lib/x509.go", "x509");
+        check("src/OAuth2Client.kt", "auth");
+        check("src/OpenIDConnect.cs", "open id");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What makes the reviewers *release* and *agents-md* run: files that ship, and files that the instructions of coding agents tell about. It must not
 //! decide whether a reviewer runs: the roster does.
 
-use super::places::{has_extension, is_deployment, words};
+use super::places::{find_phrase, has_extension, is_deployment, words};
 use crate::change::{FileDiff, RepoPath, Status, is_migration};
 
 /// Manifests of packages, whole and in lower case.
@@ -34,7 +34,7 @@ const SCHEMAS: &[&str] = &["schema.json", "schema.rb", "schema.sql", "schema.yam
 const SCHEMA_BEGINNINGS: &[&str] = &["asyncapi", "openapi", "swagger"];
 
 /// Words side by side that are about feature flags.
-const FLAG_PHRASES: &[&str] = &["feature flag", "feature flags", "feature toggle", "feature toggles", "featureflag", "featureflags"];
+const FLAG_PHRASES: &[&str] = &["feature flag", "feature toggle", "featureflag"];
 
 /// Returns why a file is part of what ships, as a clause that names it; `None` if it is not.
 pub fn touches_release(file: &FileDiff) -> Option<String> {
@@ -145,8 +145,8 @@ fn under_its_names(file: &FileDiff, why: impl Fn(&RepoPath) -> Option<&'static s
 /// Whether some part of a path holds one of these phrases, word by word.
 fn says(path: &RepoPath, phrases: &[&str]) -> bool {
     path.as_str().split('/').any(|part| {
-        let said = format!(" {} ", words(part).join(" "));
-        phrases.iter().any(|phrase| said.contains(&format!(" {phrase} ")))
+        let said = words(part);
+        phrases.iter().any(|phrase| find_phrase(&said, phrase).is_some())
     })
 }
 
