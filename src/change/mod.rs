@@ -231,3 +231,24 @@ impl Line {
         (self.kind != LineKind::Removed).then_some(self.new)
     }
 }
+
+impl Change {
+    /// Returns the change with the text of its lines replaced, hunk by hunk; numbers and hashes stay those of the original lines.
+    ///
+    /// `mask` gets the lines of a hunk joined by line feeds and must give back as many.
+    #[must_use]
+    pub fn masked(&self, mask: impl Fn(&str) -> String) -> Self {
+        let mut masked = self.clone();
+        for file in &mut masked.files {
+            let Content::Text(hunks) = &mut file.content else { continue };
+            for hunk in hunks {
+                let joined = hunk.lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
+                let shown = mask(&joined);
+                if shown != joined {
+                    hunk.lines.iter_mut().zip(shown.split('\n')).for_each(|(line, text)| text.clone_into(&mut line.text));
+                }
+            }
+        }
+        masked
+    }
+}

@@ -1,323 +1,308 @@
-//! Detectors over a change: what a machine can see by itself. It must not decide what is posted: it returns hits, those set aside included.
+//! The detectors of a run over a change: what a machine sees by itself, in an order that depends on nothing else. It must not decide what
+//! becomes of a hit, and whatever it could not look at, it says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use ast_grep_core::Matcher as _;
-use ast_grep_core::matcher::MatcherExt as _;
-use ast_grep_core::tree_sitter::LanguageExt as _;
-use regex::RegexSet;
+use super::cochange;
+use super::lines::LineRules;
+use super::novelty::already_there;
+use super::structural::Scanners;
+use super::{Rule, RuleId, RuleSet, RuleStatus, applies, suppress};
+use crate::change::{Change, FileDiff, Line, LineKind, RepoPath, Status};
 
-use super::parse::grammar;
-use super::{Detector, Hit, Rule, RuleId, RuleSet, RuleStatus, SetAside, Source};
-use crate::change::{Change, FileDiff, Language, Line, LineKind, RepoPath, Status};
+/// The most hits of one rule in one file; more say nothing more.
+const MAX_HITS_PER_RULE_AND_FILE: usize = 50;
+/// Tags of the rules that run on filtered files too.
+const ALWAYS_TAGS: [&str; 2] = ["secret", "steering"];
 
-/// Which rules look at a file.
+/// The text of one changed file at the head, as detectors read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The whole file.
+    Whole(String),
+    /// Only what the diff shows: the run has no files to read from.
+    HunksOnly,
+}
+
+/// A place that a detector points at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// The rule.
+    pub rule: RuleId,
+    /// The file.
+    pub path: RepoPath,
+    /// The lines of the file's diff (indices over all lines of all hunks, first and last); none for a whole-file hit.
+    pub lines: Option<(usize, usize)>,
+    /// One sentence that adds facts to the rule's message, e.g. which file is missing; may be empty.
+    pub detail: String,
+    /// Why the hit does not count, if it does not.
+    pub set_aside: Option<SetAside>,
+}
+
+/// Why a detector's hit does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SetAside {
+    /// The same normalised text is in the base.
+    AlreadyThere,
+    /// `assize:ignore RULE-ID reason` stands on or above the line; the reason.
+    Suppressed(String),
+    /// The rule is a draft.
+    Draft,
+}
+
+/// What the detectors saw, and what they did not look at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Detected {
+    /// The hits by path, then lines, then rule; whole-file hits first in their file. Those set aside are among them.
+    pub hits: Vec<Hit>,
+    /// Files that structural detectors could not look at, by path.
+    pub skipped: Vec<Skipped>,
+    /// Hits beyond the 50 that are kept for one rule in one file.
+    pub beyond: usize,
+    /// Added lines of which the regexes saw the first 20,000 bytes only.
+    pub cut_lines: usize,
+}
+
+/// A file that structural detectors could not look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// The file.
+    pub path: RepoPath,
+    /// How many detectors would have run.
+    pub detectors: usize,
+    /// Why they did not.
+    pub why: NotRun,
+}
+
+/// Why structural detectors did not look at a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NotRun {
+    /// The run has only the hunks of a file that was there before.
+    NoWholeFile,
+    /// The file is larger than 512 KiB.
+    TooLarge,
+    /// The text would cost the parser out of all proportion to its size.
+    NotParsed,
+    /// The tree is deeper than 400 levels; what is above was looked at.
+    TooDeep,
+}
+
+/// Which rules run on a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// All that apply.
+    /// Every rule that applies.
     All,
-    /// Only those tagged `secret` or `steering`: the file is filtered as noise.
+    /// A filtered file: only rules tagged `secret` or `steering`.
     SecretsAndSteering,
 }
 
-/// What the detectors saw.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Detected {
-    /// Hits, sorted by path, line and rule.
-    pub hits: Vec<Hit>,
-    /// Files that structural detectors could not read: only hunks are known, and a piece of a file is no syntax tree.
-    pub without_syntax: Vec<RepoPath>,
+impl Scope {
+    /// Returns whether a rule runs in this scope.
+    fn runs(self, rule: &Rule) -> bool {
+        match self {
+            Self::All => true,
+            Self::SecretsAndSteering => rule.tags.iter().any(|tag| ALWAYS_TAGS.contains(&tag.as_str())),
+        }
+    }
 }
 
-/// Bytes of a line that regexes look at; the rest of a longer line is data, not code.
-const MAX_LINE_BYTES: usize = 20_000;
-
-/// Runs the detectors of `rules` over `change`. `sources` holds the head's text of changed files; a file that is missing there is treated as [`Source::HunksOnly`].
+/// Runs the detectors of `rules` over `change`.
+///
+/// `sources` holds the heads' texts by path in the head; a file that is not in it is seen through its hunks only. A structural match hits if
+/// it meets an added line, and its lines are the added part of it; a regex hits added lines one by one.
 pub fn detect(rules: &RuleSet, change: &Change, sources: &BTreeMap<RepoPath, Source>, scope: impl Fn(&FileDiff) -> Scope) -> Detected {
-    let patterns = Patterns::of(rules);
-    let moved = removed_text(change);
+    let rules: Vec<&Rule> = rules.iter().filter(|rule| !rule.detectors.is_empty()).collect();
+    let scopes: Vec<Scope> = change.files().iter().map(scope).collect();
+    let (scanners, line_rules) = (Scanners::new(&rules), LineRules::new(&rules));
     let mut detected = Detected::default();
-    for file in change.files() {
-        let path = file.path();
-        let scope = scope(file);
-        let looks = |rule: &Rule| rule.applies(path) && (scope == Scope::All || rule.tagged("secret") || rule.tagged("steering"));
-        let here: Vec<&Rule> = rules.iter().filter(|rule| looks(rule)).collect();
-        let source = sources.get(path).unwrap_or(&Source::HunksOnly);
-        let mut found: BTreeSet<(RuleId, usize, usize)> = BTreeSet::new();
-        patterns.lines(file, &here, &mut found);
-        match head_text(file, source) {
-            Some(text) => syntax(file, &text, &here, &mut found),
-            None if wants_syntax(file, &here) => detected.without_syntax.push(path.clone()),
-            None => {}
+    let mut found = Vec::new();
+    let mut hits = Vec::new();
+    for (index, file) in change.files().iter().enumerate() {
+        let first = found.len();
+        let view = View::new(index, file, sources.get(file.path()).unwrap_or(&Source::HunksOnly));
+        let active = Active::of(&rules, file, scopes[index]);
+        if let Some((detectors, why)) = scanners.scan(&view, &active, &mut found) {
+            detected.skipped.push(Skipped { path: file.path().clone(), detectors, why });
         }
-        let context = Context { file, source, moved: &moved, base: std::cell::OnceCell::new() };
-        detected.hits.extend(without_overlaps(found).into_iter().map(|(id, first, last)| {
-            let rule = rules.get(&id).expect("the hit came from this set");
-            Hit {
-                rule: id,
-                path: path.clone(),
-                lines: Some((first, last)),
-                detail: String::new(),
-                set_aside: context.set_aside(rule, first, last),
-            }
+        let regexes = found.len();
+        detected.cut_lines += line_rules.scan(&view, &active, &mut found);
+        merge(&mut found, first, regexes);
+        detected.beyond += bound(&mut found, first);
+        hits.extend(found[first..].iter().map(|hit| Hit {
+            rule: rules[hit.rule].id.clone(),
+            path: file.path().clone(),
+            lines: hit.lines,
+            detail: String::new(),
+            set_aside: suppression(&view, rules[hit.rule], hit).map(SetAside::Suppressed),
         }));
     }
-    detected.hits.extend(co_changes(rules, change, &scope));
-    detected.hits.sort_by(|a, b| (&a.path, a.lines, &a.rule).cmp(&(&b.path, b.lines, &b.rule)));
+    cochange::scan(&rules, change, |rule, file| scopes[file].runs(rules[rule]), &mut found);
+    hits.extend(found[hits.len()..].iter().map(|hit| Hit {
+        rule: rules[hit.rule].id.clone(),
+        path: change.files()[hit.file].path().clone(),
+        lines: None,
+        detail: hit.detail.clone(),
+        set_aside: None,
+    }));
+    let source = |path: &RepoPath| sources.get(path).unwrap_or(&Source::HunksOnly);
+    let there = already_there(&found, &rules, change, source);
+    for ((hit, found), there) in hits.iter_mut().zip(&found).zip(there) {
+        if there {
+            hit.set_aside = Some(SetAside::AlreadyThere);
+        } else if hit.set_aside.is_none() && rules[found.rule].status == RuleStatus::Draft {
+            hit.set_aside = Some(SetAside::Draft);
+        }
+    }
+    hits.sort_by(|a, b| (&a.path, a.lines, &a.rule, &a.detail).cmp(&(&b.path, b.lines, &b.rule, &b.detail)));
+    detected.hits = hits;
     detected
 }
 
-/// The regexes of a rule set, tried together first: most lines match none of them.
-struct Patterns<'r> {
-    set: RegexSet,
-    each: Vec<(&'r RuleId, &'r regex::Regex, Option<&'r regex::Regex>)>,
+fn suppression(view: &View<'_>, rule: &Rule, hit: &Found) -> Option<String> {
+    let (first, _) = hit.lines?;
+    let line = view.lines.get(first)?.new_line();
+    // A match may start above its first added line: there, too, people write the comment.
+    line.into_iter().chain(hit.starts).find_map(|number| suppress::at(&rule.id, view, number))
 }
 
-impl<'r> Patterns<'r> {
-    fn of(rules: &'r RuleSet) -> Self {
-        let mut each = Vec::new();
-        for rule in rules.iter() {
-            for detector in &rule.detectors {
-                if let Detector::Regex { find, except } = detector {
-                    each.push((&rule.id, find, except.as_ref()));
-                }
-            }
-        }
-        let set = RegexSet::new(each.iter().map(|(_, find, _)| find.as_str())).expect("every pattern of the set compiled by itself");
-        Self { set, each }
+/// Leaves one hit for each rule and place: the narrowest of those that start on one line, and no regex inside a structural match.
+fn merge(found: &mut Vec<Found>, first: usize, regexes: usize) {
+    let mut structural: Vec<Found> = found.drain(first..regexes).collect();
+    structural.sort_by_key(|hit| (hit.rule, hit.lines, hit.text.len()));
+    structural.dedup_by_key(|hit| (hit.rule, hit.lines.map(|(start, _)| start)));
+    let mut by_line: Vec<Found> = found.drain(first..).collect();
+    by_line.sort_by_key(|hit| (hit.rule, hit.lines));
+    by_line.dedup_by_key(|hit| (hit.rule, hit.lines));
+    // Spans of one rule start on different lines and have at most ten: the last one that starts at or before the line is the one to ask.
+    by_line.retain(|hit| {
+        let next = structural
+            .partition_point(|other| (other.rule, other.lines.map(|(start, _)| start)) <= (hit.rule, hit.lines.map(|(start, _)| start)));
+        let inside = next.checked_sub(1).map(|last| &structural[last]).is_some_and(|other| {
+            other.rule == hit.rule && other.lines.is_some_and(|(_, end)| hit.lines.is_some_and(|(start, _)| start <= end))
+        });
+        !inside
+    });
+    found.extend(structural);
+    found.extend(by_line);
+}
+
+/// Cuts the hits of a file to the bound for each rule; returns how many were cut.
+fn bound(found: &mut Vec<Found>, first: usize) -> usize {
+    let mut of_file: Vec<Found> = found.drain(first..).collect();
+    of_file.sort_by_key(|hit| (hit.rule, hit.lines));
+    let before = of_file.len();
+    let mut run = (usize::MAX, 0);
+    of_file.retain(|hit| {
+        run = if run.0 == hit.rule { (hit.rule, run.1 + 1) } else { (hit.rule, 1) };
+        run.1 <= MAX_HITS_PER_RULE_AND_FILE
+    });
+    let cut = before - of_file.len();
+    found.extend(of_file);
+    cut
+}
+
+/// A hit before it is known whether it counts.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    /// Index of the rule among those of the run.
+    pub(super) rule: usize,
+    /// Index of the file in the change.
+    pub(super) file: usize,
+    /// Lines of the diff.
+    pub(super) lines: Option<(usize, usize)>,
+    /// Line of the head on which the match starts.
+    pub(super) starts: Option<u32>,
+    /// The normalised text; empty for a whole-file hit.
+    pub(super) text: String,
+    /// As in [`Hit::detail`].
+    pub(super) detail: String,
+}
+
+/// Which rules of a run look at one file.
+pub(super) struct Active(Vec<bool>);
+
+impl Active {
+    fn of(rules: &[&Rule], file: &FileDiff, scope: Scope) -> Self {
+        let looks = |rule: &Rule| file.new.as_ref().is_some_and(|path| scope.runs(rule) && applies(rule, path));
+        Self(rules.iter().map(|rule| looks(rule)).collect())
     }
 
-    fn lines(&self, file: &FileDiff, here: &[&Rule], found: &mut BTreeSet<(RuleId, usize, usize)>) {
-        for (index, line) in file.lines().enumerate().filter(|(_, line)| line.kind == LineKind::Added) {
-            let text = head_of(line.text.trim_end_matches('\r'), MAX_LINE_BYTES);
-            for matched in self.set.matches(text) {
-                let (id, _, except) = self.each[matched];
-                if here.iter().any(|rule| rule.id == *id) && !except.is_some_and(|except| except.is_match(text)) {
-                    found.insert((id.clone(), index, index));
-                }
-            }
-        }
-    }
-}
-
-fn head_of(text: &str, most: usize) -> &str {
-    let mut end = text.len().min(most);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
-/// The head's text: given, or for a wholly added file that of its hunks.
-fn head_text<'a>(file: &FileDiff, source: &'a Source) -> Option<std::borrow::Cow<'a, str>> {
-    match source {
-        Source::Whole(text) => Some(text.as_str().into()),
-        Source::HunksOnly if file.status == Status::Added => {
-            let lines: Vec<&str> = file.lines().map(|line| line.text.as_str()).collect();
-            Some((lines.join("\n") + "\n").into())
-        }
-        Source::HunksOnly => None,
-    }
-}
-
-fn structural<'r>(
-    here: &[&'r Rule],
-    language: Language,
-) -> Vec<(&'r RuleId, &'r ast_grep_config::RuleConfig<ast_grep_language::SupportLang>)> {
-    let detectors = here.iter().flat_map(|rule| rule.detectors.iter().map(move |detector| (&rule.id, detector)));
-    detectors
-        .filter_map(|(id, detector)| match detector {
-            Detector::Structural { language: own, rule } if *own == language => Some((id, rule.as_ref())),
-            Detector::Structural { .. } | Detector::Regex { .. } | Detector::CoChange { .. } => None,
-        })
-        .collect()
-}
-
-fn wants_syntax(file: &FileDiff, here: &[&Rule]) -> bool {
-    file.added() > 0 && Language::of(file.path()).is_some_and(|language| !structural(here, language).is_empty())
-}
-
-/// Walks the syntax tree once and tries at each node the rules that can match its kind.
-///
-/// `ast_grep_config::CombinedScan` does the same, but also obeys `ast-grep-ignore` comments: in a review these would be a way to switch a rule off without a reason.
-fn syntax(file: &FileDiff, text: &str, here: &[&Rule], found: &mut BTreeSet<(RuleId, usize, usize)>) {
-    let Some(language) = Language::of(file.path()) else { return };
-    let Some(grammar) = grammar(language) else { return };
-    let rules = structural(here, language);
-    let added: BTreeMap<u32, usize> =
-        file.lines().enumerate().filter(|(_, line)| line.kind == LineKind::Added).map(|(index, line)| (line.new, index)).collect();
-    if rules.is_empty() || added.is_empty() {
-        return;
-    }
-    let kinds: Vec<_> = rules.iter().map(|(_, rule)| rule.matcher.potential_kinds()).collect();
-    let tree = grammar.ast_grep(text);
-    for node in tree.root().dfs() {
-        for ((id, rule), kinds) in rules.iter().zip(&kinds) {
-            if kinds.as_ref().is_some_and(|kinds| !kinds.contains(usize::from(node.kind_id()))) {
-                continue;
-            }
-            let Some(matched) = rule.matcher.match_node(node.clone()) else { continue };
-            let number = |row: usize| u32::try_from(row + 1).unwrap_or(u32::MAX);
-            let range = number(matched.start_pos().line())..=number(matched.end_pos().line());
-            if let Some((first, last)) = added_run(&added, range) {
-                found.insert(((*id).clone(), first, last));
-            }
-        }
+    pub(super) fn has(&self, rule: usize) -> bool {
+        self.0[rule]
     }
 }
 
-/// The first added line within a match and those that follow it without a gap: what a thread can stand on.
-fn added_run(added: &BTreeMap<u32, usize>, range: std::ops::RangeInclusive<u32>) -> Option<(usize, usize)> {
-    let mut within = added.range(range).map(|(_, index)| *index);
-    let first = within.next()?;
-    let mut last = first;
-    for index in within {
-        if index != last + 1 {
-            break;
-        }
-        last = index;
-    }
-    Some((first, last))
-}
-
-/// A rule that matches a node and a node inside it says one thing twice: the narrower place stays.
-fn without_overlaps(found: BTreeSet<(RuleId, usize, usize)>) -> Vec<(RuleId, usize, usize)> {
-    let mut kept: Vec<(RuleId, usize, usize)> = Vec::new();
-    for (id, first, last) in found {
-        match kept.iter_mut().find(|(other, start, end)| *other == id && first <= *end && *start <= last) {
-            Some(other) if last - first < other.2 - other.1 => *other = (id, first, last),
-            Some(_) => {}
-            None => kept.push((id, first, last)),
-        }
-    }
-    kept
-}
-
-/// What is needed to see whether a hit counts.
-struct Context<'a> {
+/// One file as the detectors read it.
+pub(super) struct View<'a> {
+    /// Index of the file in the change.
+    pub(super) index: usize,
     file: &'a FileDiff,
-    source: &'a Source,
-    moved: &'a str,
-    base: std::cell::OnceCell<String>,
+    /// The lines of all hunks.
+    pub(super) lines: Vec<&'a Line>,
+    /// The head, if the run has it.
+    whole: Option<(&'a str, Vec<&'a str>)>,
+    /// Number in the head and index of each line that is there, ascending.
+    shown: Vec<(u32, usize)>,
+    /// The same for added lines only.
+    added: Vec<(u32, usize)>,
 }
 
-impl Context<'_> {
-    fn set_aside(&self, rule: &Rule, first: usize, last: usize) -> Option<SetAside> {
-        if rule.status == RuleStatus::Draft {
-            return Some(SetAside::Draft);
-        }
-        if let Some(reason) = self.ignored(rule, first) {
-            return Some(SetAside::Suppressed(reason));
-        }
-        let lines = self.file.lines().skip(first).take(last + 1 - first).filter(|line| line.kind == LineKind::Added);
-        let hit = normalised(lines.map(|line| line.text.as_str()));
-        let there = hit != "\n" && (self.moved.contains(&hit) || self.base().contains(&hit));
-        there.then_some(SetAside::AlreadyThere)
+impl<'a> View<'a> {
+    pub(super) fn new(index: usize, file: &'a FileDiff, source: &'a Source) -> Self {
+        let lines: Vec<&Line> = file.lines().collect();
+        let numbered = lines.iter().enumerate().filter_map(|(index, line)| Some((line.new_line()?, index)));
+        let shown: Vec<(u32, usize)> = numbered.collect();
+        let added = shown.iter().copied().filter(|&(_, index)| lines[index].kind == LineKind::Added).collect();
+        let whole = match source {
+            Source::Whole(text) => Some((text.as_str(), text.lines().collect())),
+            Source::HunksOnly => None,
+        };
+        Self { index, file, lines, whole, shown, added }
     }
 
-    /// The reason given by `assize:ignore RULE-ID reason` on the line or on the one above it. Without a reason it does not count.
-    fn ignored(&self, rule: &Rule, index: usize) -> Option<String> {
-        let line = self.file.lines().nth(index)?;
-        let own = reason(&line.text, rule);
-        own.or_else(|| reason(self.line_above(line, index)?, rule))
+    pub(super) fn path(&self) -> &RepoPath {
+        self.file.path()
     }
 
-    fn line_above(&self, line: &Line, index: usize) -> Option<&str> {
-        match self.source {
-            Source::Whole(text) => text.lines().nth(usize::try_from(line.new).ok()?.checked_sub(2)?),
-            Source::HunksOnly => {
-                let before = self.file.lines().take(index).filter(|line| line.kind != LineKind::Removed).last()?;
-                (before.new + 1 == line.new).then_some(before.text.as_str())
-            }
+    /// Returns the added lines: number in the head and index in the diff.
+    pub(super) fn added(&self) -> &[(u32, usize)] {
+        &self.added
+    }
+
+    /// Returns the whole head: as given, or put together if the diff shows all of it.
+    pub(super) fn text(&self) -> Option<Cow<'a, str>> {
+        if let Some((text, _)) = &self.whole {
+            return Some(Cow::Borrowed(text));
         }
+        let shows_all = self.file.status == Status::Added && self.file.hunks().len() == 1 && self.file.hunks()[0].new_start == 1;
+        shows_all.then(|| Cow::Owned(self.lines.iter().flat_map(|line| [line.text.as_str(), "\n"]).collect()))
     }
 
-    fn base(&self) -> &str {
-        self.base.get_or_init(|| {
-            let whole = match self.source {
-                Source::Whole(head) => self.file.base_text(head),
-                Source::HunksOnly => None,
-            };
-            match whole {
-                Some(text) => normalised(text.lines()),
-                None => normalised(self.file.lines().filter(|line| line.kind != LineKind::Added).map(|line| line.text.as_str())),
-            }
-        })
+    /// Returns a line of the head by its number.
+    pub(super) fn line(&self, number: u32) -> Option<&'a str> {
+        if let Some((_, lines)) = &self.whole {
+            return lines.get(usize::try_from(number).ok()?.checked_sub(1)?).copied();
+        }
+        let found = self.shown.binary_search_by_key(&number, |&(number, _)| number).ok()?;
+        Some(&self.lines[self.shown[found].1].text)
+    }
+
+    /// Returns the index of the first added line between two lines of the head.
+    pub(super) fn first_added(&self, first: u32, last: u32) -> Option<usize> {
+        let next = self.added.partition_point(|&(number, _)| number < first);
+        self.added.get(next).filter(|&&(number, _)| number <= last).map(|&(_, index)| index)
+    }
+
+    /// Returns whether a line between these two of the head is added.
+    pub(super) fn adds(&self, first: u32, last: u32) -> bool {
+        self.first_added(first, last).is_some()
     }
 }
 
-/// Returns the reason given behind `assize:ignore RULE-ID` in a line, if it is for this rule and not empty.
-fn reason(line: &str, rule: &Rule) -> Option<String> {
-    let rest = line.split_once("assize:ignore")?.1.trim_start();
-    let reason = rest.strip_prefix(rule.id.as_str())?;
-    let reason = reason.strip_prefix([' ', '\t', ':'])?.trim().trim_end_matches("*/").trim_end_matches("-->").trim();
-    (!reason.is_empty()).then(|| reason.to_owned())
-}
-
-/// Lines with white space folded, empty ones left out, each between line feeds, so that whole lines are compared.
-fn normalised<'a>(lines: impl Iterator<Item = &'a str>) -> String {
-    let mut out = String::from("\n");
-    for line in lines {
-        let mut words = line.split_whitespace().peekable();
-        if words.peek().is_none() {
-            continue;
-        }
-        for (index, word) in words.enumerate() {
-            if index > 0 {
-                out.push(' ');
-            }
-            out.push_str(word);
-        }
-        out.push('\n');
-    }
-    out
-}
-
-/// All that the change removes anywhere: code that comes back elsewhere was moved, not written.
-fn removed_text(change: &Change) -> String {
-    let removed = change.files().iter().flat_map(FileDiff::lines).filter(|line| line.kind == LineKind::Removed);
-    normalised(removed.map(|line| line.text.as_str()))
-}
-
-fn co_changes<'a>(rules: &'a RuleSet, change: &'a Change, scope: &'a impl Fn(&FileDiff) -> Scope) -> Vec<Hit> {
-    let mut hits = Vec::new();
-    for rule in rules.iter() {
-        for detector in &rule.detectors {
-            let Detector::CoChange { changed, without, without_globs } = detector else { continue };
-            let together = without.as_ref().is_some_and(|without| change.files().iter().any(|file| without.is_match(file.path().as_str())));
-            if together {
-                continue;
-            }
-            let sensitive = rule.tagged("secret") || rule.tagged("steering");
-            let mut files = change.files().iter().filter(|file| {
-                file.status != Status::Deleted
-                    && changed.is_match(file.path().as_str())
-                    && rule.applies(file.path())
-                    && (sensitive || scope(file) == Scope::All)
-            });
-            let set_aside = (rule.status == RuleStatus::Draft).then_some(SetAside::Draft);
-            let hit = |file: &FileDiff, detail: String| Hit {
-                rule: rule.id.clone(),
-                path: file.path().clone(),
-                lines: None,
-                detail,
-                set_aside: set_aside.clone(),
-            };
-            if without_globs.is_empty() {
-                hits.extend(files.map(|file| hit(file, String::new())));
-            } else if let Some(first) = files.next() {
-                let rest = files.count();
-                let more = if rest == 0 { String::new() } else { format!(" and {rest} more") };
-                let detail = format!("`{}`{more} changed, but nothing that matches {}.", first.path(), listed(without_globs));
-                hits.push(hit(first, detail));
-            }
-        }
-    }
-    hits
-}
-
-fn listed(globs: &[String]) -> String {
-    globs.iter().map(|glob| format!("`{glob}`")).collect::<Vec<_>>().join(" or ")
+/// Returns a text with each run of white space as one space, and none at its ends.
+pub(super) fn normalised(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -1,63 +1,95 @@
-//! A rule's examples are its tests: every bad one must be caught by the detectors, every good one must not.
+//! A rule's own examples against its own detectors. It must not be kinder to them than a run would be.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use super::{Expect, Rule, RuleSet, RuleStatus, Scope, detect};
+use super::{Applies, Expect, Rule, RuleId, RuleSet, RuleStatus, Scope, SetAside, Source, detect};
 use crate::change::{Change, Content, FileDiff, Hunk, Language, Line, LineHash, LineKind, RepoPath, Status};
 
-/// An example that the detectors do not agree with.
+/// An example that the detectors make something else of than the rule says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExampleFailure {
-    /// Line of the fence in the rule file, 1-based.
+    /// The rule.
+    pub rule: RuleId,
+    /// Its file.
+    pub origin: String,
+    /// Line of the opening fence, 1-based.
     pub line: usize,
-    /// What went wrong, for people.
-    pub what: String,
+    /// What the rule says of the example.
+    pub expect: Expect,
+    /// The line of the example that was caught, 1-based, for a good one.
+    pub caught_line: Option<usize>,
 }
 
-/// Runs a rule's detectors over its examples; empty when all agree or when it has no detector.
+impl fmt::Display for ExampleFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: ", self.origin, self.line)?;
+        match (self.expect, self.caught_line) {
+            (Expect::Bad, _) => write!(f, "no detector of {} catches this bad example", self.rule),
+            (Expect::Good, Some(line)) => write!(f, "a detector of {} catches line {line} of this good example", self.rule),
+            (Expect::Good, None) => write!(f, "a detector of {} catches this good example", self.rule),
+        }
+    }
+}
+
+/// Returns the examples of a rule that its detectors judge wrongly; none for a rule without detectors.
+///
+/// Each example is a change by itself: a file that is added whole, or the paths of a `files` example. An example with a file name stands
+/// where it says, and is caught only if the rule applies there; one without a name stands wherever the rule applies.
 pub fn check_examples(rule: &Rule) -> Vec<ExampleFailure> {
     if rule.detectors.is_empty() {
         return Vec::new();
     }
-    let mut active = rule.clone();
-    active.status = RuleStatus::Active;
-    let set = match RuleSet::build(vec![active], &BTreeMap::new(), &BTreeMap::new()) {
-        Ok(set) => set,
-        Err(fault) => return vec![ExampleFailure { line: 0, what: fault.to_string() }],
-    };
-    let failures = rule.examples.iter().filter_map(|example| {
-        let fail = |what: String| Some(ExampleFailure { line: example.line, what });
-        let change = match change(&example.language, example.file.as_ref(), &example.code) {
-            Ok(change) => change,
-            Err(what) => return fail(what),
-        };
-        let caught = !detect(&set, &change, &BTreeMap::new(), |_| Scope::All).hits.iter().all(|hit| hit.set_aside.is_some());
-        match (example.expect, caught) {
-            (Expect::Bad, false) if !change.files().iter().any(|file| rule.applies(file.path())) => {
-                fail("the rule does not apply to this bad example's path or language".to_owned())
-            }
-            (Expect::Bad, false) => fail("this bad example is not caught".to_owned()),
-            (Expect::Good, true) => fail("this good example is caught".to_owned()),
-            (Expect::Bad, true) | (Expect::Good, false) => None,
+    let mut failures = Vec::new();
+    for example in &rule.examples {
+        let mut rule = rule.clone();
+        if matches!(rule.status, RuleStatus::Deprecated { .. }) {
+            rule.status = RuleStatus::Active;
         }
-    });
-    failures.collect()
-}
-
-/// An example as a change: a wholly added file, or for `files` one changed file a line.
-fn change(language: &str, file: Option<&RepoPath>, code: &str) -> Result<Change, String> {
-    if language == "files" {
-        let paths = code.lines().map(str::trim).filter(|line| !line.is_empty());
-        return Ok(Change::new(paths.map(|path| added(RepoPath::from(path), "")).collect()));
+        let (change, sources) = match Language::parse(&example.language) {
+            None => (Change::new(example.code.lines().filter(|line| !line.trim().is_empty()).map(touched).collect()), BTreeMap::new()),
+            Some(language) => {
+                let path = example.file.clone().unwrap_or_else(|| {
+                    rule.applies_to = Applies::default();
+                    RepoPath::from(format!("example.{}", language.extension()).as_str())
+                });
+                let sources = BTreeMap::from([(path.clone(), Source::Whole(example.code.clone()))]);
+                (Change::new(vec![added(path, &example.code)]), sources)
+            }
+        };
+        let (id, origin) = (rule.id.clone(), rule.origin.clone());
+        let rules = RuleSet::build(vec![rule], &BTreeMap::new(), &BTreeMap::new()).expect("one rule alone names no other");
+        let detected = detect(&rules, &change, &sources, |_| Scope::All);
+        let caught = detected.hits.iter().find(|hit| matches!(hit.set_aside, None | Some(SetAside::Draft)));
+        let failed = match example.expect {
+            Expect::Bad => caught.is_none(),
+            Expect::Good => caught.is_some(),
+        };
+        if failed {
+            let caught_line = caught.and_then(|hit| hit.lines).map(|(first, _)| first + 1);
+            failures.push(ExampleFailure { rule: id, origin, line: example.line, expect: example.expect, caught_line });
+        }
     }
-    let known = Language::parse(language).ok_or_else(|| format!("`{language}` is no language known here"))?;
-    let path = file.cloned().unwrap_or_else(|| RepoPath::from(format!("example.{}", known.extension()).as_str()));
-    Ok(Change::new(vec![added(path, code)]))
+    failures
 }
 
-fn added(path: RepoPath, code: &str) -> FileDiff {
-    let lines: Vec<Line> = (1..)
-        .zip(code.lines())
+/// Returns a file of which only the path counts.
+fn touched(path: &str) -> FileDiff {
+    let path = RepoPath::from(path.trim());
+    FileDiff {
+        old: Some(path.clone()),
+        new: Some(path),
+        status: Status::Modified,
+        old_mode: None,
+        new_mode: None,
+        content: Content::Text(Vec::new()),
+    }
+}
+
+/// Returns a file that is added with this content.
+fn added(path: RepoPath, text: &str) -> FileDiff {
+    let lines: Vec<Line> = (1_u32..)
+        .zip(text.lines())
         .map(|(new, text)| Line {
             kind: LineKind::Added,
             old: 0,
@@ -67,7 +99,7 @@ fn added(path: RepoPath, code: &str) -> FileDiff {
             newline: true,
         })
         .collect();
-    let count = u32::try_from(lines.len()).unwrap_or(u32::MAX);
-    let hunk = Hunk { old_start: 0, old_lines: 0, new_start: 1, new_lines: count, section: String::new(), lines };
+    let new_lines = u32::try_from(lines.len()).expect("a rule file is bounded");
+    let hunk = Hunk { old_start: 0, old_lines: 0, new_start: 1, new_lines, section: String::new(), lines };
     FileDiff { old: None, new: Some(path), status: Status::Added, old_mode: None, new_mode: None, content: Content::Text(vec![hunk]) }
 }

@@ -1,140 +1,175 @@
-//! The masked view: secrets out of every text before it reaches a prompt, a tool's answer, a log or an output. Line for line, and stable.
+//! The masked view: every secret that the rules know becomes a marker, line for line, before a text reaches a prompt, a tool's answer, a log
+//! or an output. It must not change what it does not mask, and its markers give nothing away.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::LazyLock;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use regex::{Regex, RegexSet};
+use regex::Regex;
 use sha2::Sha256;
 
+use super::lines::over_lines;
+use super::pem::{KeyLine, key_lines};
 use super::{Detector, Rule};
 
-/// Finds secrets by the regexes of the built-in rules tagged `secret`, whether or not these rules are in force.
+/// The tag of rules whose regexes find secrets.
+const SECRET_TAG: &str = "secret";
+/// Name of the group that holds the secret itself, where a regex has one.
+const SECRET_GROUP: &str = "secret";
+/// The most times a text is gone over: masking one secret may lay another one bare.
+const MAX_PASSES: usize = 8;
+
+static MARKER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\[MASKED:[a-z0-9-]+:[0-9a-f]{6}\]").expect("a valid regex"));
+
+/// Finds secrets and puts `[MASKED:kind:n]` in their place.
+///
+/// `kind` is the first tag of the rule besides `secret`; `n` is the same for the same secret and key, and says nothing about either.
+#[derive(Clone)]
 pub struct Mask {
-    set: RegexSet,
-    each: Vec<(Regex, Option<Regex>, String)>,
-    key: Vec<u8>,
+    rules: Vec<MaskRule>,
+    keyed: Hmac<Sha256>,
 }
 
-/// A line of this many base64 characters and nothing else is taken for key material when several of them stand together.
-const KEY_LINE: std::ops::RangeInclusive<usize> = 64..=76;
-/// How many such lines together.
-const KEY_LINES: usize = 3;
+#[derive(Clone)]
+struct MaskRule {
+    find: Regex,
+    except: Option<Regex>,
+    quick: Option<Regex>,
+    kind: String,
+}
+
+impl fmt::Debug for Mask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mask({} rules)", self.rules.len())
+    }
+}
 
 impl Mask {
-    /// Returns a mask. `key` is the run's secret: the same secret gets the same mark all through a merge request, and nobody can guess it from the mark.
-    pub fn new<'r>(rules: impl IntoIterator<Item = &'r Rule>, key: &[u8]) -> Self {
-        let mut each = Vec::new();
-        for rule in rules.into_iter().filter(|rule| rule.tagged("secret")) {
-            for detector in &rule.detectors {
-                if let Detector::Regex { find, except } = detector {
-                    each.push((find.clone(), except.clone(), rule.id.to_string()));
-                }
-            }
-        }
-        let set = RegexSet::new(each.iter().map(|(find, _, _)| find.as_str())).expect("every pattern of the set compiled by itself");
-        Self { set, each, key: key.to_vec() }
-    }
-
-    /// Returns the text with each secret replaced by `[MASKED:RULE-ID:mark]`. The number of lines stays the same.
+    /// Returns the mask of the regexes of all `rules` tagged `secret`, whatever their status; `key` numbers the secrets of this run.
     ///
-    /// The capture group `secret` of a pattern, where it has one, is what is masked; else the whole match. Private keys are masked from header to footer, and where only a part of one is visible.
-    pub fn apply(&self, text: &str) -> String {
-        let lines: Vec<&str> = text.split('\n').collect();
-        let keyed = key_lines(&lines);
-        let mut out = String::with_capacity(text.len());
-        for (index, (line, key_material)) in lines.iter().zip(keyed).enumerate() {
-            if index > 0 {
-                out.push('\n');
-            }
-            if key_material {
-                let kept = line.len() - line.trim_start().len();
-                out.push_str(&line[..kept]);
-                out.push_str("[MASKED:private-key]");
-                if line.ends_with('\r') {
-                    out.push('\r');
+    /// Masked is the group `secret` of a regex if it has one, else all it matches. What the regex's `except` matches by itself is no secret.
+    pub fn new(rules: &[Rule], key: &[u8]) -> Self {
+        let mut gathered = Vec::new();
+        for rule in rules.iter().filter(|rule| rule.tags.iter().any(|tag| tag == SECRET_TAG)) {
+            let kind = rule.tags.iter().find(|tag| *tag != SECRET_TAG && !tag.is_empty()).map_or(SECRET_TAG, String::as_str);
+            for detector in &rule.detectors {
+                match detector {
+                    Detector::Regex { find, except } => gathered.push(MaskRule {
+                        find: find.clone(),
+                        except: except.clone(),
+                        quick: over_lines(find),
+                        kind: kind.to_owned(),
+                    }),
+                    Detector::Structural { .. } | Detector::CoChange { .. } => {}
                 }
-            } else {
-                self.line(line, &mut out);
             }
         }
-        out
+        let keyed = Hmac::new_from_slice(key).expect("HMAC takes keys of any length");
+        Self { rules: gathered, keyed }
     }
 
-    fn line(&self, line: &str, out: &mut String) {
-        let hits = self.set.matches(line);
-        if !hits.matched_any() {
-            out.push_str(line);
-            return;
-        }
-        let mut secrets: Vec<(usize, usize, &str)> = Vec::new();
-        for index in hits {
-            let (find, except, kind) = &self.each[index];
-            if except.as_ref().is_some_and(|except| except.is_match(line)) {
-                continue;
-            }
-            for captures in find.captures_iter(line) {
-                let secret = captures.name("secret").or_else(|| captures.get(0)).expect("group 0 is the match");
-                secrets.push((secret.start(), secret.end(), kind));
+    /// Returns the text with its secrets masked, with as many lines as before and the same line ends.
+    ///
+    /// Lines are best given as they are in the file: before numbers and anchors are put in front of them.
+    pub fn apply(&self, text: &str) -> String {
+        let mut masked = text.to_owned();
+        for _ in 0..MAX_PASSES {
+            match self.pass(&masked) {
+                Some(next) => masked = next,
+                None => break,
             }
         }
-        secrets.sort_unstable();
-        let mut at = 0;
-        for (start, end, kind) in secrets {
-            // A mark is not masked again, and of two that overlap the first stands for both.
-            if end <= at || line[start..end].contains("[MASKED:") {
-                continue;
-            }
-            let start = start.max(at);
-            out.push_str(&line[at..start]);
-            out.push_str(&format!("[MASKED:{kind}:{}]", self.mark(&line[start..end])));
-            at = end;
-        }
-        out.push_str(&line[at..]);
+        masked
     }
 
-    fn mark(&self, secret: &str) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
-        mac.update(secret.as_bytes());
-        hex::encode(&mac.finalize().into_bytes()[..3])
+    /// Goes over a text once; none if there is nothing to mask.
+    fn pass(&self, text: &str) -> Option<String> {
+        let lines: Vec<&str> = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).collect();
+        let joined;
+        let haystack = if text.contains("\r\n") {
+            joined = lines.join("\n");
+            joined.as_str()
+        } else {
+            text
+        };
+        let likely: Vec<&MaskRule> =
+            self.rules.iter().filter(|rule| rule.quick.as_ref().is_none_or(|quick| quick.is_match(haystack))).collect();
+        let keys = key_lines(&lines);
+        if likely.is_empty() && keys.is_empty() {
+            return None;
+        }
+        let mut masked = String::with_capacity(text.len());
+        let mut changed = false;
+        let nothing = KeyLine::default();
+        for (number, whole) in text.split('\n').enumerate() {
+            if number > 0 {
+                masked.push('\n');
+            }
+            let line = lines[number];
+            let mut from = 0;
+            for (range, kind) in secrets(line, &likely, keys.get(number).unwrap_or(&nothing)) {
+                masked.push_str(&line[from..range.start]);
+                masked.push_str(&self.marker(kind, &line[range.clone()]));
+                from = range.end;
+                changed = true;
+            }
+            masked.push_str(&whole[from..]);
+        }
+        changed.then_some(masked)
+    }
+
+    fn marker(&self, kind: &str, secret: &str) -> String {
+        let mut keyed = self.keyed.clone();
+        keyed.update(secret.as_bytes());
+        let digest = keyed.finalize().into_bytes();
+        format!("[MASKED:{kind}:{}]", hex::encode(&digest[..3]))
     }
 }
 
-/// Which lines are the body of a private key: between header and footer, or a run of bare base64.
-fn key_lines(lines: &[&str]) -> Vec<bool> {
-    let mut marked = vec![false; lines.len()];
-    let armour = |line: &str, word: &str| line.contains(word) && line.contains("PRIVATE KEY-----");
-    let mut inside = false;
-    for (index, line) in lines.iter().enumerate() {
-        if armour(line, "-----END ") {
-            inside = false;
-            for back in (0..index).rev().take_while(|back| base64(lines[*back])) {
-                marked[back] = true;
+/// Returns what to mask in a line: stretches that do not touch, in order, each with its kind.
+fn secrets<'r>(line: &str, rules: &[&'r MaskRule], key: &KeyLine) -> Vec<(Range<usize>, &'r str)> {
+    let mut found: Vec<(Range<usize>, &str)> = key.secret.iter().map(|range| (range.clone(), "private-key")).collect();
+    for rule in rules {
+        for captures in rule.find.captures_iter(line) {
+            let Some(secret) = captures.name(SECRET_GROUP).or_else(|| captures.get(0)) else { continue };
+            // An `except` elsewhere on the line does not count: who writes "example" behind a secret does not make it harmless.
+            let excepted = rule.except.as_ref().is_some_and(|except| except.is_match(secret.as_str()));
+            let public = key.public.iter().any(|public| public.start <= secret.start() && secret.end() <= public.end);
+            if !excepted && !public {
+                found.push((secret.range(), &rule.kind));
             }
-        } else if armour(line, "-----BEGIN ") {
-            inside = true;
-        } else if inside {
-            // A header without an end is prose about keys after the first line that is neither base64 nor a PEM header.
-            inside = base64(line) || line.trim().is_empty() || line.contains(": ");
-            marked[index] = inside && !line.trim().is_empty();
         }
     }
-    let mut start = 0;
-    while start < lines.len() {
-        let run = lines[start..].iter().take_while(|line| KEY_LINE.contains(&bare(line).len()) && base64(line)).count();
-        if run >= KEY_LINES {
-            marked[start..start + run].fill(true);
-        }
-        start += run.max(1);
+    if found.is_empty() {
+        return found;
     }
-    marked
+    let markers: Vec<Range<usize>> = MARKER.find_iter(line).map(|marker| marker.range()).collect();
+    found.retain(|(range, _)| !range.is_empty() && !covered(range, &markers));
+    found.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
+    let mut joined: Vec<(Range<usize>, &str)> = Vec::new();
+    for (range, kind) in found {
+        match joined.last_mut() {
+            Some((last, known)) if range.start < last.end => {
+                last.end = last.end.max(range.end);
+                // A rule that knows what it is says more than one that only sees an assignment.
+                *known = if *known == SECRET_TAG { kind } else { *known };
+            }
+            _ => joined.push((range, kind)),
+        }
+    }
+    joined
 }
 
-/// A line without what a diff or a quoted string puts around it.
-fn bare(line: &str) -> &str {
-    line.trim().trim_matches(['"', '\'', '+', '-', ',', '\\']).trim_end_matches("\\n")
-}
-
-fn base64(line: &str) -> bool {
-    let line = bare(line);
-    line.len() >= 4 && line.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
+/// Returns whether a stretch holds nothing but markers: those are masked already.
+fn covered(range: &Range<usize>, markers: &[Range<usize>]) -> bool {
+    let mut at = range.start;
+    for marker in markers {
+        if marker.start <= at && at < marker.end {
+            at = marker.end;
+        }
+    }
+    at >= range.end
 }
 
 #[cfg(test)]

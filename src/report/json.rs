@@ -356,7 +356,11 @@ fn dropped(dropped: &Dropped) -> DroppedTwin {
 }
 
 fn left_out_files(review: &Review) -> Vec<LeftOutTwin> {
-    review.left_out.iter().map(|file| LeftOutTwin { path: file.path.to_string(), reason: super::words::reason(&file.reason) }).collect()
+    review
+        .left_out
+        .iter()
+        .map(|file| LeftOutTwin { path: file.path.to_string(), reason: super::words::left_out_reason(&file.reason) })
+        .collect()
 }
 
 fn coverage(review: &Review) -> Vec<CoverageTwin> {

@@ -12,7 +12,9 @@ pub fn markdown(review: &Review) -> String {
     push_line(&mut out, &format!("{}, in {} · {}", text(&review.subject.label), size(review), text(&tier(review))));
     if !review.incomplete.is_empty() {
         out.push('\n');
-        review.incomplete.iter().for_each(|gap| push_line(&mut out, &format!("**Not complete:** {}", text(&gap.what))));
+        for gap in &review.incomplete {
+            push_line(&mut out, &format!("**Not complete:** {}", text(&gap.what)));
+        }
     }
     if !review.findings.is_empty() {
         out.push_str("\n| | finding | rule | where |\n|---|---|---|---|\n");
@@ -27,14 +29,16 @@ pub fn markdown(review: &Review) -> String {
             push_line(&mut out, &row);
         }
         for finding in &review.findings {
-            out.push_str(&format!("\n**{}** {}\n\n{}\n", code(&place(&finding.place)), text(&finding.title), text(&finding.body)));
+            push_line(&mut out, &format!("\n**{}** {}\n\n{}", code(&place(&finding.place)), text(&finding.title), text(&finding.body)));
             if let Some(proposed) = proposed(finding) {
-                out.push_str(&format!("\n{}\n", fenced(&printable(proposed))));
+                push_line(&mut out, &format!("\n{}", fenced(&printable(proposed))));
             }
         }
     }
     out.push_str("\n<details><summary>What was looked at</summary>\n\n");
-    account(review).iter().for_each(|item| push_line(&mut out, &format!("- {item}")));
+    for item in account(review) {
+        push_line(&mut out, &format!("- {item}"));
+    }
     out.push_str("\n</details>\n");
     out
 }
@@ -47,7 +51,7 @@ fn account(review: &Review) -> Vec<String> {
     }
     for reviewer in &review.reviewers {
         if let (Some(model), used) = (&reviewer.model, reviewer.usage) {
-            let cached = if used.input == 0 { 0 } else { used.cached * 100 / used.input };
+            let cached = (used.cached * 100).checked_div(used.input).unwrap_or(0);
             items.push(format!(
                 "{}: {} · {} in {} · {} tokens in ({cached} % cached), {} out",
                 text(&reviewer.title),

@@ -21,6 +21,10 @@ pub struct Style {
 const LEAST_WIDTH: usize = 40;
 /// Wider prose is hard to read.
 const MOST_PROSE_WIDTH: usize = 110;
+/// Lines shown above and below those of a finding, as far as its hunk has them.
+const CONTEXT_LINES: u32 = 2;
+/// A frame over more lines than this shows its first and last ones only.
+const MOST_UNFOLDED_LINES: u32 = 12;
 /// File names listed for one reason before the rest becomes a count.
 const NAMES_PER_REASON: usize = 4;
 
@@ -107,7 +111,8 @@ fn numbered(span: &Span, change: &Change) -> Option<Snippet<'static, annotate_sn
     let hunk = file.hunks().iter().find(|hunk| side_lines(hunk, side).any(|(line, _)| line == last))?;
     let mut source = String::new();
     let (mut start, mut end, mut line_start) = (None, 0, None);
-    for (line, text) in side_lines(hunk, side) {
+    let around = first.saturating_sub(CONTEXT_LINES)..=last.saturating_add(CONTEXT_LINES);
+    for (line, text) in side_lines(hunk, side).filter(|(line, _)| around.contains(line)) {
         line_start.get_or_insert(line);
         let shown = printable(text.trim_end_matches('\r')).replace('\n', " ");
         let from = source.len();
@@ -125,7 +130,7 @@ fn numbered(span: &Span, change: &Change) -> Option<Snippet<'static, annotate_sn
         Snippet::source(source)
             .line_start(usize::try_from(line_start?).ok()?)
             .path(printable(span.path().as_str()))
-            .fold(true)
+            .fold(last - first > MOST_UNFOLDED_LINES)
             .annotation(annotation),
     )
 }
@@ -180,18 +185,25 @@ fn push_account(out: &mut String, review: &Review, style: Style, width: usize) {
                 .initial_indent(&" ".repeat(LABEL_WIDTH))
                 .subsequent_indent(&" ".repeat(LABEL_WIDTH)),
         );
-        out.push_str(&format!("{dim}{pad}{}\n", wrapped.get(LABEL_WIDTH..).unwrap_or_default()));
+        out.push_str(&[&dim, &pad, wrapped.get(LABEL_WIDTH..).unwrap_or_default(), "\n"].concat());
     };
-    line("Verdict", review.verdict.word());
     line("Ran", &ran);
     if let Mode::DetectorsOnly(why) = &review.mode {
         line("No reviewer", why);
     } else {
-        roster.not_run.iter().for_each(|text| line("Not run", text));
+        for text in &roster.not_run {
+            line("Not run", text);
+        }
     }
-    roster.failed.iter().for_each(|text| line("Failed", text));
-    review.incomplete.iter().for_each(|gap| line("Incomplete", &gap.what));
-    left_out(review, NAMES_PER_REASON).iter().for_each(|text| line("Left out", text));
+    for text in &roster.failed {
+        line("Failed", text);
+    }
+    for gap in &review.incomplete {
+        line("Incomplete", &gap.what);
+    }
+    for text in left_out(review, NAMES_PER_REASON) {
+        line("Left out", &text);
+    }
     if !review.newly_generated.is_empty() {
         let names = review.newly_generated.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         line("Reviewed", &format!("newly marked generated, so not taken at their word: {names}"));
@@ -199,7 +211,9 @@ fn push_account(out: &mut String, review: &Review, style: Style, width: usize) {
     if !review.dropped.is_empty() {
         line("Dropped", &format!("{}; each is in the JSON report with its reason", plural(review.dropped.len(), "claim")));
     }
-    review.remarks.iter().for_each(|text| line("Note", text));
+    for text in &review.remarks {
+        line("Note", text);
+    }
 }
 
 /// Columns of the labels in the closing block.

@@ -122,7 +122,7 @@ pub(super) struct Roster {
 pub(super) fn left_out(review: &Review, most: usize) -> Vec<String> {
     let mut by_reason: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for file in &review.left_out {
-        by_reason.entry(reason(&file.reason)).or_default().push(file.path.as_str());
+        by_reason.entry(left_out_reason(&file.reason)).or_default().push(file.path.as_str());
     }
     by_reason
         .into_iter()
@@ -134,7 +134,8 @@ pub(super) fn left_out(review: &Review, most: usize) -> Vec<String> {
         .collect()
 }
 
-pub(super) fn reason(noise: &Noise) -> String {
+/// Returns why a file was left out, in a few words.
+pub fn left_out_reason(noise: &Noise) -> String {
     match noise {
         Noise::LockFile => "lock file",
         Noise::Vendored => "vendored",

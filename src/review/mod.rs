@@ -1,10 +1,16 @@
 //! What a review is made of: claims, findings, outcomes, verdict. A pure room; it must not name a model, a server or a file system.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod ending;
+mod fingerprint;
+mod hits;
 mod outcome;
 mod record;
 pub mod risk;
 
+pub use ending::{exit, may_approve};
+pub use fingerprint::fingerprints;
+pub use hits::{Checked, from_hits, sort, unseen};
 pub use outcome::{Coverage, FileRead, Outcome, ReviewerReport, Usage, Verdict};
 pub use record::{Gap, LeftOut, Mode, Review, Size, Subject, Tier, TierDecision};
 

@@ -1,6 +1,12 @@
 //! The effective configuration of a run: layers merged, every value checked, its origin known. It must not read files or variables itself:
 //! texts and `Env` come in.
 
+mod file;
+mod load;
+
+pub use file::schema;
+pub use load::{ConfigText, Effective, Flags, Origins, load};
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -28,6 +34,10 @@ pub struct Settings {
     pub publish: PublishSettings,
     /// When the run exits 1.
     pub fail_on: FailOn,
+    /// How a person lifts the gate.
+    pub break_glass: BreakGlass,
+    /// Who may lower a tier, dismiss a critical, break the glass.
+    pub min_access: Access,
     /// Ceilings.
     pub limits: Limits,
     /// Language of the comments, a BCP 47 tag.
@@ -43,6 +53,27 @@ pub enum ModelClass {
     Standard,
     /// The cheapest that is good enough.
     Light,
+}
+
+impl ModelClass {
+    /// All classes, best first.
+    pub const ALL: [Self; 3] = [Self::Top, Self::Standard, Self::Light];
+    /// The words of files, best first.
+    pub const WORDS: [&'static str; 3] = ["top", "standard", "light"];
+
+    /// Returns the class of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.word() == word)
+    }
+
+    /// Returns the word of the class.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Top => Self::WORDS[0],
+            Self::Standard => Self::WORDS[1],
+            Self::Light => Self::WORDS[2],
+        }
+    }
 }
 
 /// A model by provider and name, `anthropic/claude-sonnet-4-6`.
@@ -94,6 +125,25 @@ pub enum ProviderKind {
     OpenAi,
     /// Gemini `generateContent`.
     Gemini,
+}
+
+impl ProviderKind {
+    /// The words of files.
+    pub const WORDS: [&'static str; 3] = ["anthropic", "openai", "gemini"];
+
+    /// Returns the kind of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Anthropic, Self::OpenAi, Self::Gemini].into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// Returns the word of the kind.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Anthropic => Self::WORDS[0],
+            Self::OpenAi => Self::WORDS[1],
+            Self::Gemini => Self::WORDS[2],
+        }
+    }
 }
 
 /// Changes to one reviewer.
@@ -162,6 +212,50 @@ pub struct PublishSettings {
     pub max_threads: usize,
     /// Threads are for this and worse.
     pub thread_severity: Severity,
+    /// Set labels on the merge request.
+    pub labels: bool,
+}
+
+/// How a person lifts the gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BreakGlass {
+    /// The words that begin the note.
+    pub phrase: String,
+    /// The author may do it too.
+    pub by_author: bool,
+}
+
+/// A role of GitLab's, from least to most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    /// Reads code and writes comments.
+    Reporter,
+    /// Pushes.
+    Developer,
+    /// Merges into protected branches.
+    Maintainer,
+    /// Owns the project.
+    Owner,
+}
+
+impl Access {
+    /// The words of files.
+    pub const WORDS: [&'static str; 4] = ["reporter", "developer", "maintainer", "owner"];
+
+    /// Returns the role of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Reporter, Self::Developer, Self::Maintainer, Self::Owner].into_iter().find(|access| access.word() == word)
+    }
+
+    /// Returns the word of the role.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Reporter => Self::WORDS[0],
+            Self::Developer => Self::WORDS[1],
+            Self::Maintainer => Self::WORDS[2],
+            Self::Owner => Self::WORDS[3],
+        }
+    }
 }
 
 /// When the run exits 1.

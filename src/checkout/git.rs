@@ -1,0 +1,134 @@
+//! Runs git: arguments only, nothing of the caller's environment but what git needs, bounded in time and bytes.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::Command;
+
+use crate::env::Env;
+use crate::error::Failure;
+
+/// The longest any git command may take.
+const TIMEOUT: Duration = Duration::from_mins(2);
+/// Most bytes read from one git command.
+const MAX_OUTPUT_BYTES: u64 = 512 * 1024 * 1024;
+/// What of the caller's environment git gets: how to find programs, its configuration and temporary space.
+const PASSED_ON: [&str; 9] = [
+    "PATH",
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "TMPDIR",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_NOSYSTEM",
+    "SYSTEMROOT",
+    "USERPROFILE",
+    "LD_LIBRARY_PATH",
+];
+
+/// A directory to run git in.
+#[derive(Clone, Debug)]
+pub struct Git {
+    dir: PathBuf,
+    vars: BTreeMap<String, OsString>,
+}
+
+/// What git answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) ok: bool,
+    pub(super) out: Vec<u8>,
+    pub(super) err: String,
+}
+
+impl Git {
+    /// Returns git for a directory.
+    pub fn new(dir: &Path, env: &Env) -> Self {
+        let mut vars: BTreeMap<String, OsString> =
+            PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), env.vars.get(*name)?.into()))).collect();
+        for (name, value) in [("LC_ALL", "C"), ("GIT_TERMINAL_PROMPT", "0"), ("GIT_OPTIONAL_LOCKS", "0"), ("GIT_NO_LAZY_FETCH", "1")] {
+            vars.insert(name.to_owned(), value.into());
+        }
+        Self { dir: dir.to_owned(), vars }
+    }
+
+    /// Returns the same with another variable set for git, e.g. `GIT_INDEX_FILE`.
+    #[must_use]
+    pub(super) fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.vars.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Returns the directory git runs in.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Runs git with `input` on its standard input. Fails only when git cannot be run or ended; what it answers is in the answer.
+    pub(super) async fn run(&self, args: &[&str], input: &[u8]) -> Result<Answer, Failure> {
+        let mut command = Command::new("git");
+        // The user's own configuration must not change what a diff looks like, nor run programs of the repository's choice.
+        command.args([
+            "-c",
+            "core.quotePath=false",
+            "-c",
+            "safe.directory=*",
+            "-c",
+            "core.fsmonitor=false",
+            "-c",
+            "core.hooksPath=/dev/null",
+        ]);
+        command.args(args).current_dir(&self.dir).env_clear().envs(&self.vars);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let what = args.first().copied().unwrap_or_default();
+        tracing::debug!(?args, dir = %self.dir.display(), "git");
+        let mut child = command.spawn().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound if self.dir.is_dir() => {
+                Failure::usage("git was not found").hint("install git, or make sure that PATH leads to it")
+            }
+            _ => Failure::usage(format!("cannot run git in {}: {error}", self.dir.display()))
+                .hint("name a directory that exists with --repo"),
+        })?;
+        let mut stdin = child.stdin.take().expect("standard input is piped");
+        let (stdout, stderr) =
+            (child.stdout.take().expect("standard output is piped"), child.stderr.take().expect("standard error is piped"));
+        let write = async {
+            // Git may end before it has read everything, e.g. because an argument is wrong: its own message says so.
+            let _unread = stdin.write_all(input).await;
+            drop(stdin);
+        };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut limited = stdout.take(MAX_OUTPUT_BYTES + 1);
+        let mut errors = stderr.take(64 * 1024);
+        let all = async { tokio::join!(write, limited.read_to_end(&mut out), errors.read_to_end(&mut err), child.wait()) };
+        let outcome = tokio::time::timeout(TIMEOUT, all).await;
+        let ((), read, _, status) =
+            outcome.map_err(|_| Failure::outside(format!("`git {what}` did not end within {} s", TIMEOUT.as_secs())))?;
+        read.map_err(|error| Failure::outside(format!("cannot read what `git {what}` says: {error}")))?;
+        if u64::try_from(out.len()).is_ok_and(|length| length > MAX_OUTPUT_BYTES) {
+            return Err(Failure::outside(format!("`git {what}` gave more than {} MiB", MAX_OUTPUT_BYTES >> 20)));
+        }
+        let status = status.map_err(|error| Failure::outside(format!("`git {what}` was lost: {error}")))?;
+        Ok(Answer { ok: status.success(), out, err: String::from_utf8_lossy(&err).trim().to_owned() })
+    }
+
+    /// Runs git and returns its answer as one trimmed line of text; `None` when git says no.
+    pub(super) async fn ask(&self, args: &[&str]) -> Result<Option<String>, Failure> {
+        let answer = self.run(args, b"").await?;
+        Ok(answer.ok.then(|| String::from_utf8_lossy(&answer.out).trim().to_owned()))
+    }
+
+    /// Runs git and returns its output; a refusal of git's is a failure that quotes it.
+    pub(super) async fn output(&self, args: &[&str], input: &[u8]) -> Result<Vec<u8>, Failure> {
+        let answer = self.run(args, input).await?;
+        if answer.ok {
+            return Ok(answer.out);
+        }
+        let what = args.iter().find(|arg| !arg.starts_with('-')).copied().unwrap_or_default();
+        let first = answer.err.lines().next().unwrap_or("it gave no reason").to_owned();
+        Err(Failure::usage(format!("`git {what}` failed in {}: {first}", self.dir.display())))
+    }
+}

@@ -1,0 +1,23 @@
+//! The commands, one file each. They put the rooms in a row; what is decided is decided in the rooms.
+
+pub mod codex;
+pub mod config;
+pub mod input;
+pub mod plan;
+pub mod prepare;
+pub mod review;
+
+use std::io::Write as _;
+
+use crate::env::Io;
+use crate::error::Failure;
+
+/// Writes to standard output. A reader that has seen enough and closed the pipe is no error.
+pub(crate) fn print(io: &mut Io, text: &str) -> Result<(), Failure> {
+    match io.stdout.write_all(text.as_bytes()).and_then(|()| io.stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::outside(format!("cannot write to standard output: {error}")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,134 @@
+//! The first half of the line, which calls no model: settings, noise, tier, rules, sources. `review` and `plan` share it.
+
+use std::collections::BTreeMap;
+
+use super::input::Input;
+use crate::change::{Change, FileDiff, FilterRules, Filtered, GeneratedMarks, RepoPath, Status, filter};
+use crate::checkout::Files;
+use crate::codex::{self, MAX_RULE_BYTES, Mask, Rule, RuleSet, Source};
+use crate::error::Failure;
+use crate::review::risk::{Bound, Bounds, Forced, classify, sensitive_file};
+use crate::review::{Tier, TierDecision};
+use crate::settings::{Settings, TierBound};
+use crate::yaml::Fault;
+
+/// Most rule files of a team.
+const MAX_RULES: usize = 2_000;
+
+/// A change made ready for its readers.
+pub struct Prepared {
+    /// Noise apart from what is reviewed.
+    pub filtered: Filtered,
+    /// The tier of what is reviewed.
+    pub tier: TierDecision,
+    /// The rules in force.
+    pub rules: RuleSet,
+    /// The head's text of the changed files.
+    pub sources: BTreeMap<RepoPath, Source>,
+    /// Finds secrets.
+    pub mask: Mask,
+    /// Remarks for the reader.
+    pub remarks: Vec<String>,
+}
+
+/// Prepares a change. `tier` forces one; `key` marks secrets in masked text.
+pub async fn prepare(input: &Input, settings: &Settings, tier: Option<&str>, key: &[u8]) -> Result<Prepared, Failure> {
+    let builtin = codex::builtin();
+    let mask = Mask::new(builtin, key);
+    let rules = rules(builtin, settings, input.files.as_ref()).await?;
+    let mut remarks = Vec::new();
+    let sources = sources(&input.change, input.files.as_ref(), &mut remarks).await?;
+    let marks = marks(&input.change, &sources, input.base_files.as_ref()).await?;
+    let sensitive = |file: &FileDiff| sensitive_file(file, &settings.tiers.sensitive).is_some();
+    let filter_rules = FilterRules {
+        ignore: &settings.filter.ignore,
+        include: &settings.filter.include,
+        never_send: &settings.filter.never_send,
+        sensitive: &sensitive,
+    };
+    let filtered = filter(&input.change, &marks, filter_rules);
+    let bound = |bound: TierBound| Bound { max_lines: bound.max_lines, max_files: bound.max_files };
+    let bounds = Bounds { trivial: bound(settings.tiers.trivial), lite: bound(settings.tiers.lite) };
+    let forced = tier.and_then(Tier::parse).map(|tier| Forced { tier, by: format!("--tier {}", tier.word()), may_lower: true });
+    let tier = classify(filtered.reviewed.files(), &settings.tiers.sensitive, &bounds, forced.as_ref());
+    Ok(Prepared { filtered, tier, rules, sources, mask, remarks })
+}
+
+/// The rules in force: built-in ones and those of the team's folders.
+async fn rules(builtin: &[Rule], settings: &Settings, files: Option<&Files>) -> Result<RuleSet, Failure> {
+    let mut rules = if settings.codex.builtin { builtin.to_vec() } else { Vec::new() };
+    for folder in &settings.codex.paths {
+        let Some(files) = files else {
+            return Err(Failure::usage(format!("the rules in {folder} cannot be read: only a diff was given"))
+                .hint("name the folder of the files with --repo DIR"));
+        };
+        let paths: Vec<RepoPath> = files
+            .list(folder)
+            .await?
+            .into_iter()
+            .filter(|path| path.extension() == Some("md") && path.file_name() != "README.md")
+            .collect();
+        if paths.is_empty() {
+            return Err(Failure::usage(format!("there is no rule in {folder}")).hint("`codex.sources` names it; rule files end in .md"));
+        }
+        if paths.len() > MAX_RULES {
+            return Err(Failure::usage(format!("{folder} holds {} rule files, more than {MAX_RULES}", paths.len())));
+        }
+        let mut texts = files.read(&paths.iter().collect::<Vec<_>>()).await?;
+        for path in paths {
+            let bytes = texts
+                .remove(&path)
+                .ok_or_else(|| Fault::whole(path.as_str(), format!("it cannot be read as a rule of at most {MAX_RULE_BYTES} bytes")))?;
+            let text = String::from_utf8(bytes).map_err(|_| Fault::whole(path.as_str(), "a rule file is UTF-8"))?;
+            rules.push(codex::parse(path.as_str(), &text)?);
+        }
+    }
+    RuleSet::build(rules, &settings.codex.disable, &settings.codex.severity)
+}
+
+/// The head's text of every changed file. Where the files do not fit the diff, its hunks are all that can be trusted, and the reader is told.
+async fn sources(change: &Change, files: Option<&Files>, remarks: &mut Vec<String>) -> Result<BTreeMap<RepoPath, Source>, Failure> {
+    let Some(files) = files else { return Ok(BTreeMap::new()) };
+    let paths: Vec<&RepoPath> =
+        change.files().iter().filter(|file| file.status != Status::Deleted && !file.hunks().is_empty()).map(FileDiff::path).collect();
+    let texts = files.read(&paths).await?;
+    let mut sources = BTreeMap::new();
+    let mut unfit = Vec::new();
+    for path in paths {
+        let file = change.file(path).expect("the path came from the change");
+        let text = texts.get(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        let whole = text.filter(|text| file.base_text(text).is_some()).map(Source::Whole);
+        if whole.is_none() {
+            unfit.push(path.as_str());
+        }
+        sources.insert(path.clone(), whole.unwrap_or(Source::HunksOnly));
+    }
+    if !unfit.is_empty() {
+        let shown = unfit.iter().take(5).copied().collect::<Vec<_>>().join(", ");
+        remarks.push(format!(
+            "these files are missing, too large or not what the diff says, so only its hunks were looked at: {shown}{}",
+            if unfit.len() > 5 { " and others" } else { "" }
+        ));
+    }
+    Ok(sources)
+}
+
+async fn marks(change: &Change, sources: &BTreeMap<RepoPath, Source>, base: Option<&Files>) -> Result<GeneratedMarks, Failure> {
+    let mut marks = GeneratedMarks::default();
+    for file in change.files() {
+        let (Some(Source::Whole(head)), Some(new)) = (sources.get(file.path()), &file.new) else { continue };
+        if let (Some(old), Some(base)) = (&file.old, file.base_text(head)) {
+            marks.base_text.insert(old.clone(), beginning(&base));
+        }
+        marks.head_text.insert(new.clone(), beginning(head));
+    }
+    if let Some(base) = base {
+        let paths: Vec<&RepoPath> = change.files().iter().flat_map(|file| file.old.iter().chain(&file.new)).collect();
+        marks.attributes = base.generated(&paths).await?;
+    }
+    Ok(marks)
+}
+
+fn beginning(text: &str) -> String {
+    text.split_inclusive('\n').take(crate::change::MARKER_LINES).collect()
+}
