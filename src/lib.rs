@@ -11,6 +11,7 @@ pub mod exit;
 pub mod model;
 pub mod report;
 pub mod review;
+pub mod round;
 pub mod settings;
 pub mod telemetry;
 pub mod yaml;

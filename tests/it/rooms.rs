@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Room and the rooms it may name, besides itself. What stands at the rim (`error`, `exit`, `env`, `yaml`) is in the list as well.
-const MAY_NAME: [(&str, &[&str]); 9] = [
+const MAY_NAME: [(&str, &[&str]); 10] = [
     ("change", &[]),
     ("codex", &["change", "error"]),
     ("review", &["change", "codex", "exit"]),
+    ("round", &["change", "codex", "review"]),
     ("report", &["change", "codex", "review"]),
     ("settings", &["codex", "env", "error", "exit", "review", "yaml"]),
     ("checkout", &["change", "env", "error", "exit", "yaml"]),
@@ -20,7 +21,7 @@ const MAY_NAME: [(&str, &[&str]); 9] = [
 ];
 
 /// Rooms that do no I/O.
-const PURE: [&str; 4] = ["change", "codex", "review", "report"];
+const PURE: [&str; 5] = ["change", "codex", "review", "round", "report"];
 
 fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("the folder is part of the repository") {

@@ -1,0 +1,11 @@
+//! What lasts over the rounds of one merge request, and what each round posts. A pure room: threads and findings in, actions out; it must not
+//! speak to GitLab.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod action;
+mod conversation;
+mod request;
+
+pub use action::{Action, NewThread, Rung, RungPlace};
+pub use conversation::{Note, NotePlace, Person, Thread};
+pub use request::{DiffRefs, MergeRequest, RequestState};
