@@ -1,5 +1,6 @@
 //! Assize, a multi-agent code reviewer for GitLab merge requests. ARCHITECTURE.md draws the straight line; this file only starts it.
 
+pub mod agent;
 pub mod change;
 pub mod checkout;
 pub mod cli;

@@ -1,6 +1,7 @@
 //! Strict YAML with faults that point at the source: file, line, column, the line itself, the nearest valid word. It reads no files.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_saphyr::{Error, Location, MergeKeyPolicy, Options};
@@ -89,6 +90,18 @@ impl From<Fault> for crate::error::Failure {
 pub fn nearest<'a>(word: &str, valid: &[&'a str]) -> Option<&'a str> {
     let scored = valid.iter().map(|candidate| (strsim::jaro_winkler(word, candidate), *candidate));
     scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate)
+}
+
+/// Reads a duration such as `90s`, `8m` or `1h`.
+pub fn duration(word: &str) -> Option<Duration> {
+    let unit = word.chars().last()?;
+    let number: u64 = word.strip_suffix(unit)?.parse().ok().filter(|number| (1..=100_000).contains(number))?;
+    match unit {
+        's' => Some(Duration::from_secs(number)),
+        'm' => Some(Duration::from_mins(number)),
+        'h' => Some(Duration::from_hours(number)),
+        _ => None,
+    }
 }
 
 /// Reads a YAML text. `first_line` is the line of the file (1-based) that `text` begins on, for front matter; `whole` is the file, for excerpts.

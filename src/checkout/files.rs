@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::Git;
-use crate::change::RepoPath;
+use crate::change::{CommitId, RepoPath};
 use crate::error::Failure;
 
 /// Largest file that is read, in bytes; larger ones are data.
@@ -77,6 +77,20 @@ impl Files {
         match self {
             Self::Memory(_) => Ok(BTreeMap::new()),
             Self::Git(tree) => tree.generated(paths).await,
+        }
+    }
+
+    /// Returns the last ten commits that touched a path, newest first, as `a1b2c3d4 2026-04-01 subject`; `None` if the files have no history.
+    ///
+    /// No names of people: a reader has no use for them.
+    pub async fn history(&self, head: &CommitId, path: &RepoPath) -> Result<Option<String>, Failure> {
+        match self {
+            Self::Memory(_) => Ok(None),
+            Self::Git(tree) => {
+                let args = ["log", "--max-count=10", "--format=%h %as %s", "--no-show-signature", head.as_str(), "--", path.as_str()];
+                let answer = tree.git.clone().with("GIT_LITERAL_PATHSPECS", "1").run(&args, b"").await?;
+                Ok(answer.ok.then(|| String::from_utf8_lossy(&answer.out).into_owned()))
+            }
         }
     }
 }

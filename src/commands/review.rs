@@ -29,7 +29,7 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
     let scope = |file: &FileDiff| if reviewed.file(file.path()).is_some() { Scope::All } else { Scope::SecretsAndSteering };
     let detected = detect(&prepared.rules, &input.change, &prepared.sources, scope);
     let shown = input.change.masked(|text| prepared.mask.apply(text));
-    let mut checked = review::from_hits(&detected.hits, &prepared.rules, &input.change, &shown);
+    let mut checked = review::from_hits(&detected.hits, &prepared.rules, &shown);
     review::sort(&mut checked.findings);
     let mode = mode(args.no_model, &settings, &prepared);
     let mut review = record(&input, prepared, checked, mode);

@@ -5,19 +5,20 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 use super::{Finding, Place};
+use crate::change::Change;
 
 /// Raised when the recipe changes: fingerprints of other versions never meet.
 const VERSION: &str = "assize-fingerprint-1";
 
 /// Sets the fingerprint of every finding: rule, new path and the white-space-normalised text of the first anchored line, with an ordinal
-/// by position for those that are alike in all three.
-pub fn fingerprints(findings: &mut [Finding]) {
+/// by position for those that are alike in all three. `change` is the original: what is shown of a masked line says nothing about it.
+pub fn fingerprints(findings: &mut [Finding], change: &Change) {
     let mut order: Vec<usize> = (0..findings.len()).collect();
     order.sort_by_key(|index| findings.get(*index).map(|finding| position(&finding.place)));
     let mut seen: BTreeMap<[String; 3], usize> = BTreeMap::new();
     for index in order {
         let Some(finding) = findings.get_mut(index) else { continue };
-        let key = key(finding);
+        let key = key(finding, change);
         let ordinal = seen.entry(key.clone()).or_default();
         finding.fingerprint = digest(&key, *ordinal);
         *ordinal += 1;
@@ -32,10 +33,14 @@ fn position(place: &Place) -> (String, u32, u32) {
     }
 }
 
-fn key(finding: &Finding) -> [String; 3] {
+fn key(finding: &Finding, change: &Change) -> [String; 3] {
     let rule = finding.rule_ids.iter().min().map(ToString::to_string).unwrap_or_default();
     let (path, text) = match &finding.place {
-        Place::Lines(span) => (span.path().to_string(), span.text().first().cloned().unwrap_or_default()),
+        Place::Lines(span) => {
+            let file = change.file(span.path());
+            let original = file.and_then(|file| file.lines().nth(file.line_at(span.first().reference())?));
+            (span.path().to_string(), original.map_or_else(|| span.text().concat(), |line| line.text.clone()))
+        }
         Place::File { path, .. } => (path.to_string(), String::new()),
         Place::Outside(related) => (related.path.to_string(), related.quote.clone()),
     };

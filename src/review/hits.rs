@@ -15,29 +15,19 @@ pub struct Checked {
     pub dropped: Vec<Dropped>,
 }
 
-/// Returns the hits as findings, and those that were set aside as dropped claims.
-///
-/// `change` is the original, which fingerprints are made from; `shown` is the same with its secrets masked, which everything else shows.
-pub fn from_hits(hits: &[Hit], rules: &RuleSet, change: &Change, shown: &Change) -> Checked {
-    let place = |hit: &Hit, of: &Change| match hit.lines.and_then(|(first, last)| of.span(&hit.path, first, last)) {
+/// Returns the hits as findings, and those that were set aside as dropped claims. `shown` is the change with its secrets masked.
+pub fn from_hits(hits: &[Hit], rules: &RuleSet, shown: &Change) -> Checked {
+    let place = |hit: &Hit| match hit.lines.and_then(|(first, last)| shown.span(&hit.path, first, last)) {
         Some(span) => Place::Lines(span),
         None => Place::File { path: hit.path.clone(), why: NoLine::WholeFile },
     };
     let mut checked = Checked::default();
-    let mut standing = Vec::new();
     for hit in hits {
         let rule = rules.get(&hit.rule).expect("a hit names a rule of the set that made it");
         match &hit.set_aside {
-            None => {
-                checked.findings.push(finding(rule, hit, place(hit, change)));
-                standing.push(hit);
-            }
-            Some(aside) => checked.dropped.push(dropped(rule, hit, &place(hit, shown), aside)),
+            None => checked.findings.push(finding(rule, hit, place(hit))),
+            Some(aside) => checked.dropped.push(dropped(rule, hit, &place(hit), aside)),
         }
-    }
-    super::fingerprints(&mut checked.findings);
-    for (finding, hit) in checked.findings.iter_mut().zip(standing) {
-        finding.place = place(hit, shown);
     }
     checked
 }

@@ -1,18 +1,40 @@
 //! What a review is made of: claims, findings, outcomes, verdict. A pure room; it must not name a model, a server or a file system.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod answer;
+mod boundary;
+pub mod brief;
+mod check;
 mod ending;
 mod fingerprint;
+mod group;
 mod hits;
+mod locate;
+mod merge;
 mod outcome;
+mod patch;
+mod prompt;
 mod record;
 pub mod risk;
+mod roster;
+mod suggest;
+mod tool;
 
+pub use answer::{Answer, Decision, Judgement, calls_in, claims, findings_schema, json_in, judgements, verdict_schema};
+pub use boundary::{Boundary, visible};
+pub use check::{Ground, check, outside};
 pub use ending::{exit, may_approve};
 pub use fingerprint::fingerprints;
+pub use group::{Group, Piece, groups};
 pub use hits::{Checked, from_hits, sort, unseen};
+pub use merge::{claim_of, is_detected, judge, merge, refute, to_refute};
 pub use outcome::{Coverage, FileRead, Outcome, ReviewerReport, Usage, Verdict};
+pub use patch::{heading, patch};
+pub use prompt::{MAX_PROMPT_BYTES, ModelClass, Prompt, Prompts, ReviewerSettings, Trigger};
 pub use record::{Gap, LeftOut, Mode, Review, Size, Subject, Tier, TierDecision};
+
+pub use roster::{Choice, Reads, Roster, Seat, roster};
+pub use tool::Tool;
 
 pub use crate::codex::{ReviewerName, Severity};
 
@@ -35,7 +57,7 @@ pub struct Claim {
     /// Where it says the problem is.
     pub cited: Cited,
     /// Places outside the change that it says break.
-    pub related: Vec<Related>,
+    pub related: Vec<Quoted>,
     /// Replacement for exactly the cited lines.
     pub suggestion: Option<String>,
     /// How sure the source is.
@@ -56,6 +78,17 @@ pub struct Cited {
     /// Anchor of the last line; empty for a single line.
     pub last: String,
     /// The exact text of those lines.
+    pub quote: String,
+}
+
+/// A place outside the change as a reviewer cites it, not yet looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quoted {
+    /// The file, as written.
+    pub path: String,
+    /// The line in the head, as written.
+    pub line: u32,
+    /// The text of the line, as written.
     pub quote: String,
 }
 
@@ -145,6 +178,17 @@ pub enum Place {
     },
     /// Outside the change, verified in the head: it goes to the summary.
     Outside(Related),
+}
+
+impl Place {
+    /// Returns the file.
+    pub fn path(&self) -> &RepoPath {
+        match self {
+            Self::Lines(span) => span.path(),
+            Self::File { path, .. } => path,
+            Self::Outside(related) => &related.path,
+        }
+    }
 }
 
 /// Why a finding is on a file rather than on a line.

@@ -243,7 +243,7 @@ impl Loader<'_> {
     }
 
     fn duration(&self, word: &Spanned<String>) -> Result<Duration, Fault> {
-        duration(&word.value).ok_or_else(|| {
+        yaml::duration(&word.value).ok_or_else(|| {
             self.invalid(word, format!("`{}` is no duration", word.value)).hint("a number and s, m or h, for example 90s or 8m")
         })
     }
@@ -420,18 +420,6 @@ fn fail_on(words: &str) -> Result<FailOn, String> {
         }
     }
     Ok(result)
-}
-
-/// Returns a duration such as `90s`, `8m` or `1h`.
-fn duration(word: &str) -> Option<Duration> {
-    let unit = word.chars().last()?;
-    let number: u64 = word.strip_suffix(unit)?.parse().ok().filter(|number| (1..=100_000).contains(number))?;
-    match unit {
-        's' => Some(Duration::from_secs(number)),
-        'm' => Some(Duration::from_mins(number)),
-        'h' => Some(Duration::from_hours(number)),
-        _ => None,
-    }
 }
 
 /// Reads `provider/model`. With a single provider its name may be left out. The error is a message and a hint.

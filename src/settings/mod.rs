@@ -14,6 +14,7 @@ use globset::GlobSet;
 use secrecy::SecretString;
 
 use crate::codex::{ReviewerName, RuleId, Severity};
+pub use crate::review::{ModelClass, ReviewerSettings};
 
 /// Settings of a run; made only by validation.
 #[derive(Clone, Debug)]
@@ -42,38 +43,6 @@ pub struct Settings {
     pub limits: Limits,
     /// Language of the comments, a BCP 47 tag.
     pub language: String,
-}
-
-/// A class of models that prompts ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ModelClass {
-    /// The best.
-    Top,
-    /// The usual.
-    Standard,
-    /// The cheapest that is good enough.
-    Light,
-}
-
-impl ModelClass {
-    /// All classes, best first.
-    pub const ALL: [Self; 3] = [Self::Top, Self::Standard, Self::Light];
-    /// The words of files, best first.
-    pub const WORDS: [&'static str; 3] = ["top", "standard", "light"];
-
-    /// Returns the class of a word.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|class| class.word() == word)
-    }
-
-    /// Returns the word of the class.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Top => Self::WORDS[0],
-            Self::Standard => Self::WORDS[1],
-            Self::Light => Self::WORDS[2],
-        }
-    }
 }
 
 /// A model by provider and name, `anthropic/claude-sonnet-4-6`.
@@ -144,17 +113,6 @@ impl ProviderKind {
             Self::Gemini => Self::WORDS[2],
         }
     }
-}
-
-/// Changes to one reviewer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReviewerSettings {
-    /// Switched off, or forced on.
-    pub enabled: Option<bool>,
-    /// Another class.
-    pub model: Option<ModelClass>,
-    /// Another time-out.
-    pub timeout: Option<Duration>,
 }
 
 /// Bounds of the tiers.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const MAY_NAME: [(&str, &[&str]); 10] = [
     ("change", &[]),
     ("codex", &["change", "error"]),
-    ("review", &["change", "codex", "exit"]),
+    ("review", &["change", "codex", "exit", "yaml"]),
     ("round", &["change", "codex", "review"]),
     ("report", &["change", "codex", "review"]),
     ("settings", &["codex", "env", "error", "exit", "review", "yaml"]),

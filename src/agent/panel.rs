@@ -1,0 +1,213 @@
+//! The panel: all reviewers over all groups at once, the first of each (model, group) ahead so that the others find its prefix in the provider's
+//! cache. Results come back in roster order whatever finishes first; one failure cancels nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
+
+use super::desk::Desk;
+use super::reading::{self, Read, Submit, Task};
+use super::tools::tool_specs;
+use crate::change::RepoPath;
+use crate::model::{Model, Started};
+use crate::review::brief::{self, RequestWords};
+use crate::review::{Claim, Coverage, FileRead, Group, ModelClass, Outcome, Prompt, Reads, ReviewerReport, Roster, Seat, Usage, claims};
+
+/// How long the followers of a first request wait for its response to start.
+const HEAD_START: Duration = Duration::from_secs(3);
+
+/// The models of a run by class.
+#[derive(Clone, Default)]
+pub struct Models {
+    /// What each class is answered by.
+    pub by_class: BTreeMap<ModelClass, Result<Engine, Unavailable>>,
+}
+
+/// A model and how patient to be with it.
+#[derive(Clone)]
+pub struct Engine {
+    /// The model.
+    pub model: Arc<dyn Model>,
+    /// How long until the first byte of an answer.
+    pub first_byte: Duration,
+}
+
+/// Why no model answers for a class, one sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unavailable(pub String);
+
+impl Models {
+    /// Returns what answers for a class.
+    pub(super) fn get(&self, class: ModelClass) -> Result<&Engine, Unavailable> {
+        match self.by_class.get(&class) {
+            Some(Ok(engine)) => Ok(engine),
+            Some(Err(unavailable)) => Err(unavailable.clone()),
+            None => Err(Unavailable(format!("no model is configured for the class {}", class.word()))),
+        }
+    }
+}
+
+/// What the reviewers share.
+pub struct Panel<'a> {
+    /// The models.
+    pub models: &'a Models,
+    /// The tools.
+    pub desk: &'a Desk,
+    /// Before the first bar of every request.
+    pub system: Arc<str>,
+    /// The groups of the change.
+    pub groups: &'a [Group],
+    /// What the author wrote, if there is a merge request.
+    pub words: Option<&'a RequestWords>,
+    /// Language of titles and bodies.
+    pub language: &'a str,
+    /// Most readers at once.
+    pub max_agents: usize,
+    /// When everything is cut.
+    pub deadline: Instant,
+}
+
+/// What all reviewers said, and what they read.
+pub struct Heard {
+    /// One report for each seat, then for each idle reviewer, in roster order.
+    pub reports: Vec<ReviewerReport>,
+    /// All claims, in roster order, then by group.
+    pub claims: Vec<Claim>,
+    /// What each read of each file.
+    pub coverage: Coverage,
+}
+
+/// Runs the reviewers of a roster.
+pub async fn panel(roster: &Roster, panel: &Panel<'_>) -> Heard {
+    let changes: Vec<Arc<str>> = (0..panel.groups.len())
+        .map(|number| brief::change(&panel.desk.boundary, &panel.desk.change, panel.groups, number).into())
+        .collect();
+    let jobs: Vec<(usize, usize)> = roster
+        .seats
+        .iter()
+        .enumerate()
+        .flat_map(|(seat, Seat { reads, .. })| {
+            let wanted = move |group: &Group| match reads {
+                Reads::Change => !group.sensitive_noise,
+                Reads::ChangeAndSensitiveNoise => true,
+                Reads::SensitiveNoise => group.sensitive_noise,
+            };
+            panel.groups.iter().enumerate().filter(move |(_, group)| wanted(group)).map(move |(group, _)| (seat, group))
+        })
+        .collect();
+    let mut heads: BTreeMap<(String, usize), Started> = BTreeMap::new();
+    let tools = tool_specs();
+    let slots = Semaphore::new(panel.max_agents.max(1));
+    let runs = jobs.iter().map(|&(seat, group)| {
+        let prompt = &roster.seats[seat].prompt;
+        let engine = panel.models.get(prompt.class);
+        // The first of each (model, group) in roster order leads, the others follow.
+        let leader = engine.as_ref().ok().map(|engine| {
+            let key = (engine.model.name().to_owned(), group);
+            let leads = !heads.contains_key(&key);
+            (heads.entry(key).or_default().clone(), leads)
+        });
+        let (change, tools, slots) = (changes[group].clone(), tools.clone(), &slots);
+        async move {
+            let engine = engine?;
+            let (head, leads) = leader.expect("a model has a head");
+            if !leads {
+                // Whether it started in time or not, the followers go.
+                let _started = timeout(HEAD_START, head.wait()).await;
+            }
+            let _slot = slots.acquire().await.expect("the semaphore is never closed");
+            let number = if panel.groups.len() > 1 { format!("@{}", group + 1) } else { String::new() };
+            let task = Task {
+                reader: format!("{}{number}", prompt.name),
+                model: &engine.model,
+                first_byte: engine.first_byte,
+                deadline: panel.deadline.min(Instant::now() + prompt.timeout),
+                may: &prompt.tools,
+                submit: Submit::Findings,
+                tools,
+                system: panel.system.clone(),
+                change,
+                brief: brief::reviewer(&panel.desk.boundary, prompt, panel.words, panel.language),
+            };
+            let own = Started::default();
+            let read = reading::read(task, panel.desk, if leads { &head } else { &own }, |answer| claims(answer, &prompt.name)).await;
+            // A head that failed holds nobody up.
+            head.tell();
+            Ok(read)
+        }
+    });
+    let results: Vec<Result<Read<Claim>, Unavailable>> = join_all(runs).await;
+    heard(roster, panel, &jobs, results)
+}
+
+fn heard(roster: &Roster, panel: &Panel<'_>, jobs: &[(usize, usize)], results: Vec<Result<Read<Claim>, Unavailable>>) -> Heard {
+    let mut heard = Heard { reports: Vec::new(), claims: Vec::new(), coverage: Coverage::default() };
+    let mut by_seat: BTreeMap<usize, Vec<(usize, Result<Read<Claim>, Unavailable>)>> = BTreeMap::new();
+    for (&(seat, group), result) in jobs.iter().zip(results) {
+        by_seat.entry(seat).or_default().push((group, result));
+    }
+    for (number, seat) in roster.seats.iter().enumerate() {
+        let prompt = &seat.prompt;
+        let (mut usage, mut count) = (Usage::default(), 0);
+        let mut faults: Vec<(String, bool)> = Vec::new();
+        let mut diffs: BTreeSet<RepoPath> = BTreeSet::new();
+        let mut read_in: BTreeMap<RepoPath, Vec<FileRead>> = BTreeMap::new();
+        for (group, result) in by_seat.remove(&number).unwrap_or_default() {
+            let how = match result {
+                Ok(read) => {
+                    usage += read.usage;
+                    count += read.items.len();
+                    heard.claims.extend(read.items);
+                    diffs.extend(read.diffs);
+                    let how = match &read.failed {
+                        None => FileRead::Read,
+                        Some(fault) if fault.by_budget => FileRead::OverBudget,
+                        Some(_) => FileRead::Failed,
+                    };
+                    faults.extend(read.failed.map(|fault| (fault.why, fault.by_budget)));
+                    how
+                }
+                Err(Unavailable(why)) => {
+                    faults.push((why, false));
+                    FileRead::Failed
+                }
+            };
+            for path in panel.groups[group].paths() {
+                read_in.entry(path.clone()).or_default().push(how);
+            }
+        }
+        for (path, hows) in read_in {
+            // A file in pieces was read when every piece was, or when its whole patch was shown by a tool to a reader that answered.
+            let answered = faults.is_empty();
+            let worst = hows.into_iter().max().expect("a file is in a group");
+            let how = if worst != FileRead::Read && answered && diffs.contains(&path) { FileRead::Read } else { worst };
+            heard.coverage.reads.entry(path).or_default().insert(prompt.name.clone(), how);
+        }
+        faults.dedup();
+        let outcome = if faults.is_empty() {
+            Outcome::Answered
+        } else {
+            let by_budget = faults.iter().all(|(_, by_budget)| *by_budget);
+            Outcome::Failed { why: faults.into_iter().map(|(why, _)| why).collect::<Vec<_>>().join("; "), by_budget }
+        };
+        let model = panel.models.get(prompt.class).ok().filter(|_| usage.calls > 0).map(|engine| engine.model.name().to_owned());
+        heard.reports.push(ReviewerReport { name: prompt.name.clone(), title: prompt.title.clone(), model, outcome, usage, claims: count });
+    }
+    heard.reports.extend(roster.idle.iter().map(|(prompt, why)| idle(prompt, why)));
+    heard
+}
+
+fn idle(prompt: &Prompt, why: &str) -> ReviewerReport {
+    ReviewerReport {
+        name: prompt.name.clone(),
+        title: prompt.title.clone(),
+        model: None,
+        outcome: Outcome::NotRun { why: why.to_owned() },
+        usage: Usage::default(),
+        claims: 0,
+    }
+}
