@@ -1,5 +1,17 @@
 //! Models over HTTP, behind one trait: providers and recorded answers. It must not know of findings, GitLab or prompts: text and tool calls only.
 
+mod fault;
+mod http;
+mod recorded;
+mod remote;
+mod retry;
+mod wire;
+
+pub use http::http_client;
+pub use recorded::{Recorded, RecordedAnswer, Recording};
+pub use remote::Remote;
+pub use retry::Retry;
+
 use std::sync::Arc;
 use std::time::Duration;
 

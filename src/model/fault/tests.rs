@@ -1,0 +1,136 @@
+//! Failures as the library reports them, and what becomes of them.
+
+use genai::adapter::AdapterKind;
+use genai::{Error, ModelIden};
+use serde_json::json;
+
+use super::*;
+
+const KEY: &str = "sk-ant-secret-0123456789";
+
+fn call() -> Call {
+    Call::new("anthropic/claude", "https://host/v1", true, [KEY.to_owned()])
+}
+
+/// An error response to a streamed request, in the shape the library hides it in.
+fn streamed(status: u16, headers: &[(&'static str, &str)], body: &str) -> Error {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.insert(*name, value.parse().unwrap());
+    }
+    let status = StatusCode::from_u16(status).unwrap();
+    let inner = Error::HttpError { status, canonical_reason: String::new(), body: body.to_owned(), headers: Box::new(map) };
+    Error::WebStream { model_iden: iden(), cause: inner.to_string(), error: Box::new(inner) }
+}
+
+fn iden() -> ModelIden {
+    ModelIden::new(AdapterKind::Anthropic, "claude")
+}
+
+fn kind_of(status: u16, body: &str) -> Kind {
+    classify(&streamed(status, &[], body), &call(), false).kind
+}
+
+#[test]
+fn the_status_is_dug_out_of_a_streams_error_with_its_wait() {
+    let error = classify(&streamed(429, &[("retry-after", "7")], r#"{"error":{"message":"slow down"}}"#), &call(), false);
+    assert_eq!((error.kind, error.status, error.retry_after), (Kind::RateLimited, Some(429), Some(Duration::from_secs(7))));
+    assert_eq!(error.message, "anthropic/claude at https://host/v1: too many requests (429: slow down)");
+    let error = classify(&streamed(529, &[("retry-after-ms", "1500")], r#"{"error":{"message":"Overloaded"}}"#), &call(), false);
+    assert_eq!((error.kind, error.status, error.retry_after), (Kind::Unavailable, Some(529), Some(Duration::from_millis(1500))));
+}
+
+#[test]
+fn every_status_has_its_kind() {
+    for (status, body, kind) in [
+        (401, r#"{"error":{"message":"invalid x-api-key"}}"#, Kind::Credentials),
+        (403, r#"{"error":{"message":"not allowed"}}"#, Kind::Credentials),
+        (400, r#"{"error":{"message":"API key not valid. Please pass a valid API key."}}"#, Kind::Credentials),
+        (400, r#"{"error":{"message":"tools.0: bad schema"}}"#, Kind::Refused),
+        (402, r#"{"error":{"message":"insufficient balance"}}"#, Kind::Refused),
+        (404, r#"{"error":{"message":"model: claude"}}"#, Kind::NotAModel),
+        (405, "", Kind::NotAModel),
+        (301, "", Kind::NotAModel),
+        (400, "<html><body>Bad Request</body></html>", Kind::NotAModel),
+        (403, "<!DOCTYPE html><title>Blocked</title>", Kind::NotAModel),
+        (408, "", Kind::TimedOut),
+        (500, r#"{"error":{"message":"oops"}}"#, Kind::Unavailable),
+        (502, "<html>Bad Gateway</html>", Kind::Unavailable),
+        (503, "", Kind::Unavailable),
+        (529, "", Kind::Unavailable),
+    ] {
+        assert_eq!(kind_of(status, body), kind, "{status} {body}");
+    }
+}
+
+#[test]
+fn a_request_that_is_too_long_is_known_by_the_words_of_every_server() {
+    for (status, body) in [
+        (400, r#"{"error":{"message":"This model's maximum context length is 8192 tokens.","code":"context_length_exceeded"}}"#),
+        (400, r#"{"error":{"message":"Your input exceeds the context window of this model."}}"#),
+        (
+            400,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}"#,
+        ),
+        (400, r#"{"type":"error","error":{"message":"input length and `max_tokens` exceed context limit: 199000 + 8192 > 200000"}}"#),
+        (400, r#"{"object":"error","message":"The decoder prompt (length 9000) is longer than the maximum model length of 4096."}"#),
+        (400, r#"{"error":{"code":400,"message":"the request exceeds the available context size","type":"exceed_context_size_error"}}"#),
+        (500, r#"{"error":{"message":"the request exceeds the available context size. try increasing the context size"}}"#),
+        (400, r#"{"error":{"message":"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."}}"#),
+        (413, ""),
+        (429, r#"{"error":{"message":"Request too large for gpt on tokens per min (TPM): Limit 30000, Requested 50000."}}"#),
+    ] {
+        assert_eq!(kind_of(status, body), Kind::TooLong, "{status} {body}");
+    }
+}
+
+#[test]
+fn no_message_holds_the_key_and_each_is_one_line_with_the_endpoint() {
+    for status in [302, 400, 401, 403, 404, 429, 500] {
+        let body = format!("{{\"error\":{{\"message\":\"bad key:\\n {KEY}\"}}}}");
+        let message = classify(&streamed(status, &[], &body), &call(), false).message;
+        assert!(!message.contains(KEY) && !message.contains("secret"), "{message}");
+        assert!(message.contains("https://host/v1") && !message.contains('\n'), "{message}");
+    }
+    let body = json!({ "type": "error", "error": { "type": "api_error", "message": format!("key {KEY} failed") } });
+    let error = classify(&Error::ChatResponse { model_iden: iden(), body }, &call(), true);
+    assert_eq!(error.message, "anthropic/claude at https://host/v1: an error instead of the rest of the answer (key [key] failed)");
+}
+
+#[test]
+fn a_refused_key_and_a_missing_one_have_different_remedies() {
+    let refused = classify(&streamed(401, &[], r#"{"error":{"message":"invalid"}}"#), &call(), false).message;
+    assert_eq!(
+        refused,
+        "anthropic/claude at https://host/v1: the key is refused (401: invalid); check that it is right, not expired, and may use this model"
+    );
+    let keyless = Call::new("local/qwen", "http://host/v1", false, []);
+    let wanted = classify(&streamed(401, &[], ""), &keyless, false).message;
+    assert_eq!(
+        wanted,
+        "local/qwen at http://host/v1: a key is wanted (401 Unauthorized); name its variable in `api_key_env` of the provider"
+    );
+}
+
+#[test]
+fn an_error_in_a_stream_is_read_by_its_name_or_code() {
+    for (body, kind) in [
+        (json!({ "type": "error", "error": { "type": "overloaded_error", "message": "Overloaded" } }), Kind::Unavailable),
+        (json!({ "type": "error", "error": { "type": "rate_limit_error", "message": "slow" } }), Kind::RateLimited),
+        (json!({ "type": "invalid_request_error", "message": "bad image" }), Kind::Refused),
+        (json!({ "code": 429, "message": "upstream busy" }), Kind::RateLimited),
+        (json!({ "code": 502, "message": "upstream gone" }), Kind::Unavailable),
+        (json!({ "code": "context_length_exceeded", "message": "too much" }), Kind::TooLong),
+        (json!("something"), Kind::Unavailable),
+    ] {
+        let error = Error::ChatResponse { model_iden: iden(), body: body.clone() };
+        assert_eq!(classify(&error, &call(), true).kind, kind, "{body}");
+    }
+}
+
+#[test]
+fn a_broken_stream_is_worth_another_try_only_if_a_model_was_speaking() {
+    let garbage = || Error::StreamParse { model_iden: iden(), serde_error: serde_json::from_str::<Value>("{").unwrap_err() };
+    assert_eq!(classify(&garbage(), &call(), false).kind, Kind::NotAModel);
+    assert_eq!(classify(&garbage(), &call(), true).kind, Kind::Unavailable);
+}

@@ -1,0 +1,162 @@
+//! What a server says about a failure, made fit for one line: bounded, without control characters, without secrets. It must not judge.
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use serde_json::Value;
+
+/// Longest message, in characters.
+const MOST_CHARS: usize = 400;
+/// Longest part of a body that is looked at, in bytes.
+const MOST_BODY_BYTES: usize = 64 * 1024;
+/// Shortest secret, in bytes.
+const LEAST_BYTES: usize = 8;
+/// Shortest beginning of a secret that is recognised when a server repeats only that, in characters.
+const STEM_CHARS: usize = 8;
+
+/// Ways of servers to say that a request does not fit the model's context: OpenAI, Anthropic, vLLM, llama.cpp, Gemini, Mistral, TGI.
+const LENGTH: [&str; 13] = [
+    "context_length_exceeded",
+    "context length",
+    "context window",
+    "context limit",
+    "context size",
+    "exceed_context_size",
+    "prompt is too long",
+    "maximum model length",
+    "input token count",
+    "maximum number of tokens allowed",
+    "`inputs` tokens",
+    "string_above_max_length",
+    "request_too_large",
+];
+
+/// Returns whether a body says that the request is too long.
+pub(super) fn speaks_of_length(body: &str) -> bool {
+    let body = clip(body).to_ascii_lowercase();
+    LENGTH.iter().any(|phrase| body.contains(phrase))
+}
+
+/// Returns whether a response is a page for people.
+pub(super) fn is_web_page(headers: &HeaderMap, body: &str) -> bool {
+    let html = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|kind| kind.contains("text/html"));
+    let start: String = body.trim_start().chars().take(14).collect::<String>().to_ascii_lowercase();
+    html || start.starts_with("<!doctype html") || start.starts_with("<html")
+}
+
+/// Returns the sentence in an error's body: the providers' `error.message` and its kin, or a short body as it is.
+pub(super) fn words(body: &str) -> Option<String> {
+    let body = clip(body).trim();
+    let found = match serde_json::from_str::<Value>(body) {
+        Ok(json) => {
+            // Gemini answers with a list of one in streams.
+            let json = json.get(0).cloned().unwrap_or(json);
+            ["/error/message", "/message", "/error", "/detail", "/error/type"]
+                .iter()
+                .find_map(|place| json.pointer(place).and_then(Value::as_str).map(str::to_owned))
+        }
+        Err(_) => Some(body.to_owned()),
+    };
+    found.filter(|words| !words.trim().is_empty())
+}
+
+fn clip(body: &str) -> &str {
+    &body[..body.floor_char_boundary(MOST_BODY_BYTES)]
+}
+
+/// What must never show in a message.
+pub(in crate::model) struct Redaction(Vec<String>);
+
+impl Redaction {
+    /// Returns a redaction of `secrets`. Very short ones are no secrets, and hiding them would garble every message.
+    pub(in crate::model) fn new(secrets: impl IntoIterator<Item = String>) -> Self {
+        let mut secrets: Vec<String> =
+            secrets.into_iter().map(|secret| secret.trim().to_owned()).filter(|secret| secret.len() >= LEAST_BYTES).collect();
+        // Longest first, so that none is hidden only in part.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        Self(secrets)
+    }
+
+    /// Returns `text` as one bounded line without secrets. A secret that is cut short by the server goes with what is left of it.
+    pub(in crate::model) fn line(&self, text: &str) -> String {
+        let mut text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        text.retain(|char| !char.is_control());
+        for secret in &self.0 {
+            text = text.replace(secret.as_str(), "[key]");
+        }
+        for secret in &self.0 {
+            if let Some((at, _)) = secret.char_indices().nth(STEM_CHARS)
+                && secret.chars().count() >= 2 * STEM_CHARS
+            {
+                text = hide_stem(&text, &secret[..at]);
+            }
+        }
+        if text.chars().count() > MOST_CHARS {
+            text = text.chars().take(MOST_CHARS).chain(['…']).collect();
+        }
+        text
+    }
+}
+
+fn hide_stem(text: &str, stem: &str) -> String {
+    let mut hidden = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(stem) {
+        hidden.push_str(&rest[..at]);
+        hidden.push_str("[key]");
+        rest = rest[at + stem.len()..].trim_start_matches(|char: char| char.is_ascii_alphanumeric() || "_-*.…".contains(char));
+    }
+    hidden.push_str(rest);
+    hidden
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_sentence_is_found_in_every_providers_body() {
+        for (body, expected) in [
+            (r#"{"error":{"message":"no such model","type":"invalid_request_error"}}"#, Some("no such model")),
+            (r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#, Some("Overloaded")),
+            (r#"{"object":"error","message":"too long"}"#, Some("too long")),
+            (r#"{"error":"model not loaded"}"#, Some("model not loaded")),
+            (r#"{"detail":"Not Found"}"#, Some("Not Found")),
+            (r#"[{"error":{"code":400,"message":"bad"}}]"#, Some("bad")),
+            ("404 page not found\n", Some("404 page not found")),
+            (r#"{"ok":false}"#, None),
+            ("  ", None),
+        ] {
+            assert_eq!(words(body).as_deref(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_secret_shows_neither_whole_nor_in_part() {
+        let redaction = Redaction::new(["sk-live-0123456789abcdef".to_owned()]);
+        assert_eq!(redaction.line("wrong key sk-live-0123456789abcdef!"), "wrong key [key]!");
+        assert_eq!(redaction.line("wrong key sk-live-0123***cdef."), "wrong key [key]");
+        assert_eq!(redaction.line("a sk-live-0 b sk-live-0123"), "a [key] b [key]");
+    }
+
+    #[test]
+    fn a_message_is_one_short_line() {
+        let line = Redaction::new([]).line(&format!("a\r\nb\t\u{1b}[31mc {}", "x".repeat(1000)));
+        assert!(line.starts_with("a b [31mc x"), "{line}");
+        assert_eq!(line.chars().count(), MOST_CHARS + 1);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_shows_the_secret(before in "\\PC{0,40}", after in "\\PC{0,40}", secret in "[a-zA-Z0-9_-]{16,40}") {
+            let line = Redaction::new([secret.clone()]).line(&format!("{before}{secret}{after}"));
+            prop_assert!(!line.contains(&secret));
+        }
+
+        #[test]
+        fn no_body_panics(body in "\\PC{0,200}") {
+            words(&body);
+            speaks_of_length(&body);
+            is_web_page(&HeaderMap::new(), &body);
+        }
+    }
+}

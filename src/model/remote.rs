@@ -1,0 +1,168 @@
+//! A provider's model over HTTP: one request, streamed, with patience and retries. It must not fail over: a chain of models, with circuits
+//! that open, is another `Model` around several of these.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use genai::chat::{ChatFrameSink, ChatStreamEvent, FrameCtx, RawFrameRef};
+use tokio::time::{Instant, timeout_at};
+
+use super::fault::{Call, classify};
+use super::retry::{self, Retry};
+use super::{Model, ModelError, ModelErrorKind, Patience, Reply, Request, Started, wire};
+use crate::settings::{Key, Provider, ProviderKind};
+
+/// Largest answer, in bytes of its events: far above what a limit on output lets through, far below what hurts.
+const MAX_ANSWER_BYTES: u64 = 32 << 20;
+
+/// A model of a provider.
+pub struct Remote {
+    name: String,
+    provider: Provider,
+    model: String,
+    client: genai::Client,
+    retry: Retry,
+    /// The server has said that it wants the limit on output in the field `max_completion_tokens`.
+    completion_field: AtomicBool,
+}
+
+impl Remote {
+    /// Returns the model of that name at a provider. Nothing is sent yet.
+    pub fn new(provider: &Provider, model: &str, http: reqwest::Client, retry: Retry) -> Self {
+        Self {
+            name: format!("{}/{model}", provider.name),
+            provider: provider.clone(),
+            model: model.to_owned(),
+            client: genai::Client::builder().with_reqwest(http).build().expect("a client with a transport of its own builds"),
+            retry,
+            // OpenAI itself takes the new field for all its models, whatever they are called.
+            completion_field: AtomicBool::new(provider.kind == ProviderKind::OpenAi && provider.base_url.is_none()),
+        }
+    }
+
+    fn call(&self) -> Call {
+        let secrets = wire::headers(&self.provider).into_iter().filter(|(name, _)| name != "anthropic-version").map(|(_, value)| {
+            // `Bearer` and its like are no secret, and a server repeats what comes after.
+            value.rsplit(' ').next().map(str::to_owned).unwrap_or(value)
+        });
+        Call::new(&self.name, &wire::shown(&self.provider), !matches!(self.provider.key, Key::NotNeeded), secrets)
+    }
+
+    async fn answer(&self, request: &Request, started: &Started) -> Result<Reply, ModelError> {
+        let call = self.call();
+        if let Key::Missing { variable } = &self.provider.key {
+            let what = format!("{variable} is not set; a protected variable on an unprotected branch is the usual cause");
+            return Err(call.error(ModelErrorKind::Credentials, &what));
+        }
+        let attempt = async || {
+            let field = self.completion_field.load(Ordering::Relaxed);
+            let outcome = self.attempt(request, started, &call, field).await;
+            match outcome {
+                // A gateway's alias does not show that the model behind it is one of those that want the other field.
+                Err(error)
+                    if self.provider.kind == ProviderKind::OpenAi
+                        && !field
+                        && error.kind == ModelErrorKind::Refused
+                        && error.message.contains("max_completion_tokens") =>
+                {
+                    self.completion_field.store(true, Ordering::Relaxed);
+                    self.attempt(request, started, &call, true).await
+                }
+                outcome => outcome,
+            }
+        };
+        retry::run(self.retry, request.patience.total, &call.who(), attempt).await
+    }
+
+    async fn attempt(&self, request: &Request, started: &Started, call: &Call, completion_field: bool) -> Result<Reply, ModelError> {
+        let pulse = Arc::new(Pulse::new(self.provider.kind, started.clone()));
+        let options =
+            wire::options(&self.provider, &self.model, request, completion_field).with_raw_frame_sink_arc(Arc::clone(&pulse) as _);
+        let chat = wire::chat(self.provider.kind, request);
+        let mut stream = self
+            .client
+            .exec_chat_stream(wire::target(&self.provider, &self.model), chat, Some(&options))
+            .await
+            .map_err(|error| classify(&error, call, false))?
+            .stream;
+        loop {
+            let deadline = pulse.deadline(request.patience);
+            match timeout_at(deadline, stream.next()).await {
+                // Frames came that made no event, e.g. comments that keep the line open.
+                Err(_) if pulse.deadline(request.patience) > deadline => {}
+                Err(_) => return Err(call.timed_out(pulse.begun(), deadline - pulse.last())),
+                Ok(None) => return Err(call.cut(pulse.answered())),
+                // The library would go on after an error; the answer is lost all the same.
+                Ok(Some(Err(error))) => return Err(classify(&error, call, pulse.answered())),
+                Ok(Some(Ok(ChatStreamEvent::End(end)))) => {
+                    return wire::reply(self.provider.kind, end).ok_or_else(|| call.cut(pulse.answered()));
+                }
+                Ok(Some(Ok(_))) if pulse.bytes.load(Ordering::Relaxed) > MAX_ANSWER_BYTES => {
+                    let what = format!("the answer is larger than {} MiB", MAX_ANSWER_BYTES >> 20);
+                    return Err(call.error(ModelErrorKind::Refused, &what));
+                }
+                Ok(Some(Ok(_))) => {}
+            }
+        }
+    }
+}
+
+impl Model for Remote {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn turn<'a>(&'a self, request: &'a Request, started: &'a Started) -> BoxFuture<'a, Result<Reply, ModelError>> {
+        Box::pin(self.answer(request, started))
+    }
+}
+
+/// Watches the frames of one response. The library's own events will not do: the first comes before the request is sent, and many frames
+/// make none.
+struct Pulse {
+    kind: ProviderKind,
+    started: Started,
+    sent: Instant,
+    /// Microseconds from `sent` to the last frame; 0 before the first.
+    last: AtomicU64,
+    bytes: AtomicU64,
+    answered: AtomicBool,
+}
+
+impl Pulse {
+    fn new(kind: ProviderKind, started: Started) -> Self {
+        Self { kind, started, sent: Instant::now(), last: AtomicU64::new(0), bytes: AtomicU64::new(0), answered: AtomicBool::new(false) }
+    }
+
+    fn begun(&self) -> bool {
+        self.last.load(Ordering::Acquire) > 0
+    }
+
+    /// When the last frame came, or the request was sent.
+    fn last(&self) -> Instant {
+        self.sent + std::time::Duration::from_micros(self.last.load(Ordering::Acquire))
+    }
+
+    fn deadline(&self, patience: Patience) -> Instant {
+        self.last() + if self.begun() { patience.silence } else { patience.first_byte }
+    }
+
+    /// Whether a frame of this protocol came.
+    fn answered(&self) -> bool {
+        self.answered.load(Ordering::Acquire)
+    }
+}
+
+impl ChatFrameSink for Pulse {
+    fn on_frame(&self, _: &FrameCtx, frame: RawFrameRef<'_>) {
+        let elapsed = u64::try_from(self.sent.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.last.store(elapsed.max(1), Ordering::Release);
+        self.bytes.fetch_add(frame.data.len() as u64, Ordering::Relaxed);
+        let named = self.kind != ProviderKind::Anthropic || frame.event.is_some();
+        if named && (frame.data.starts_with('{') || frame.data == "[DONE]") && !self.answered.swap(true, Ordering::AcqRel) {
+            self.started.tell();
+        }
+    }
+}
