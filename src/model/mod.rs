@@ -1,5 +1,6 @@
 //! Models over HTTP, behind one trait: providers and recorded answers. It must not know of findings, GitLab or prompts: text and tool calls only.
 
+mod catalogue;
 mod fault;
 mod http;
 mod recorded;
@@ -7,6 +8,7 @@ mod remote;
 mod retry;
 mod wire;
 
+pub use catalogue::{ModelSize, catalogue_date, default_model, model_size, only_model};
 pub use http::http_client;
 pub use recorded::{Recorded, RecordedAnswer, Recording};
 pub use remote::Remote;
