@@ -140,3 +140,12 @@ fn a_gemini_stream_without_a_reason_to_stop_was_cut() {
     assert_eq!(reply(ProviderKind::OpenAi, end()).map(|reply| reply.text).as_deref(), Some("half"));
     assert_eq!(reply(ProviderKind::OpenAi, StreamEnd::default()), None);
 }
+
+#[test]
+fn the_cache_key_goes_to_the_vendor_alone() {
+    let key = |kind, base_url| options(&provider(kind, base_url), "m", &request(), false).prompt_cache_key;
+    assert_eq!(key(ProviderKind::OpenAi, None).as_deref(), Some("key"));
+    assert_eq!(key(ProviderKind::OpenAi, Some("http://h/v1")), None);
+    assert_eq!(key(ProviderKind::Anthropic, None), None);
+    assert_eq!(key(ProviderKind::Gemini, None), None);
+}
