@@ -150,12 +150,12 @@ async fn tool_loop(kind: ProviderKind, server: &ModelServer) -> (Reply, Reply) {
         .when("brief", Answer::text("Let me look.").call("c1", "grep", r#"{"pattern": "unwrap"}"#).call("c2", "grep", "{not json"))
         .when("Submit", Answer::default().call("c3", "submit_findings", ""));
     let (model, mut request) = (remote(kind, server), request());
-    let first = ask(&model, &request).await.unwrap();
+    let first = ask(&model, &request).await.expect("the first turn is answered");
     let results = first.calls.iter().zip(["src/a.rs:3", "arguments are no JSON"]);
     let results = results.map(|(call, text)| ToolResult { call_id: call.id.clone(), name: call.name.clone(), text: text.into() });
     let results = results.collect();
     request.turns.push(Exchange { reply: first.clone(), results, remark: Some("Submit soon.".into()) });
-    let second = ask(&model, &request).await.unwrap();
+    let second = ask(&model, &request).await.expect("the second turn is answered");
     (first, second)
 }
 
@@ -292,6 +292,33 @@ async fn a_refused_key_is_reported_without_it_and_not_tried_again() {
         assert!(error.message.contains("Incorrect API key provided: [key]"), "{}", error.message);
         assert!(!error.message.contains("sk-test") && error.message.contains(&server.url), "{}", error.message);
         assert_eq!(server.seen().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn no_log_holds_what_the_server_says_about_the_key() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    tracing::info!("this is kept");
+    let server = ModelServer::start().await;
+    server.wants_key("another");
+    ask(&remote(ProviderKind::OpenAi, &server), &request()).await.unwrap_err();
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("this is kept") && !log.contains(KEY), "{log}");
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no writer panics").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -126,23 +126,22 @@ fn response(status: StatusCode, body: &str, headers: &HeaderMap, call: &Call) ->
 
 fn kind(status: StatusCode, page: bool, body: &str) -> Kind {
     let long = !page && speaks_of_length(body);
+    // Gemini answers a wrong key with 400.
+    let wrong_key = body.contains("API_KEY_INVALID") || body.contains("API key not valid");
+    // A single request above the limit per minute: no pause makes it fit.
+    let never_fits = body.to_ascii_lowercase().contains("request too large");
     match status.as_u16() {
-        // A single request above the limit per minute: no pause makes it fit.
-        429 if body.to_ascii_lowercase().contains("request too large") => Kind::TooLong,
+        429 if never_fits => Kind::TooLong,
         429 => Kind::RateLimited,
-        401 => Kind::Credentials,
-        403 if page => Kind::NotAModel,
-        403 => Kind::Credentials,
-        // Gemini answers a wrong key so.
-        400 if body.contains("API_KEY_INVALID") || body.contains("API key not valid") => Kind::Credentials,
-        413 => Kind::TooLong,
         400 | 422 | 500 if long => Kind::TooLong,
+        413 => Kind::TooLong,
         408 => Kind::TimedOut,
-        409 | 425 => Kind::Unavailable,
-        300..=399 | 404 | 405 => Kind::NotAModel,
-        400..=499 if page => Kind::NotAModel,
-        400..=499 => Kind::Refused,
-        500..=599 => Kind::Unavailable,
+        409 | 425 | 500..=599 => Kind::Unavailable,
+        400 if wrong_key => Kind::Credentials,
+        401 => Kind::Credentials,
+        403 if !page => Kind::Credentials,
+        404 | 405 => Kind::NotAModel,
+        400..=499 if !page => Kind::Refused,
         _ => Kind::NotAModel,
     }
 }

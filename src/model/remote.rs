@@ -8,6 +8,7 @@ use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use genai::chat::{ChatFrameSink, ChatStreamEvent, FrameCtx, RawFrameRef};
 use tokio::time::{Instant, timeout_at};
+use tracing::instrument::WithSubscriber as _;
 
 use super::fault::{Call, classify};
 use super::retry::{self, Retry};
@@ -58,7 +59,7 @@ impl Remote {
         }
         let attempt = async || {
             let field = self.completion_field.load(Ordering::Relaxed);
-            let outcome = self.attempt(request, started, &call, field).await;
+            let outcome = self.attempt(request, started, &call, field).with_subscriber(quiet()).await;
             match outcome {
                 // A gateway's alias does not show that the model behind it is one of those that want the other field.
                 Err(error)
@@ -68,7 +69,7 @@ impl Remote {
                         && error.message.contains("max_completion_tokens") =>
                 {
                     self.completion_field.store(true, Ordering::Relaxed);
-                    self.attempt(request, started, &call, true).await
+                    self.attempt(request, started, &call, true).with_subscriber(quiet()).await
                 }
                 outcome => outcome,
             }
@@ -117,6 +118,11 @@ impl Model for Remote {
     fn turn<'a>(&'a self, request: &'a Request, started: &'a Started) -> BoxFuture<'a, Result<Reply, ModelError>> {
         Box::pin(self.answer(request, started))
     }
+}
+
+/// The library logs error bodies as they came, and some servers repeat the key in them. What is worth knowing is in the error.
+fn quiet() -> tracing::Dispatch {
+    tracing::Dispatch::none()
 }
 
 /// Watches the frames of one response. The library's own events will not do: the first comes before the request is sent, and many frames

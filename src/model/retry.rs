@@ -83,7 +83,7 @@ mod tests {
     use crate::review::Usage;
 
     const RETRY: Retry = Retry { attempts: 4, base: Duration::from_secs(1), cap: Duration::from_secs(3) };
-    const TOTAL: Duration = Duration::from_secs(60);
+    const TOTAL: Duration = Duration::from_mins(1);
 
     fn error(kind: ModelErrorKind) -> ModelError {
         ModelError { kind, status: None, retry_after: None, message: format!("{kind:?}") }
@@ -146,7 +146,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_that_outlasts_the_budget_is_not_begun() {
-        let slow = ModelError { retry_after: Some(Duration::from_secs(3600)), ..error(ModelErrorKind::RateLimited) };
+        let slow = ModelError { retry_after: Some(Duration::from_hours(1)), ..error(ModelErrorKind::RateLimited) };
         let (outcome, seconds, attempts) = play(RETRY, TOTAL, vec![Err(slow), Ok(reply())]).await;
         assert_eq!(outcome.unwrap_err().kind, ModelErrorKind::RateLimited);
         assert_eq!((seconds, attempts), (0, 1));

@@ -230,14 +230,13 @@ pub(super) fn reply(kind: ProviderKind, end: StreamEnd) -> Option<Reply> {
         .collect();
     let silent = text.is_empty() && calls.is_empty();
     let stop = match end.captured_stop_reason {
-        Some(StopReason::Completed(_) | StopReason::ToolCall(_) | StopReason::StopSequence(_)) => Stop::Done,
+        // The library closes a cut Gemini stream as if it were whole; elsewhere the end mark itself was read.
+        None if silent || kind == ProviderKind::Gemini => return None,
         Some(StopReason::MaxTokens(_)) => Stop::Length,
         Some(StopReason::ContentFilter(why)) => Stop::Refused(why),
         Some(StopReason::Other(why)) if silent => Stop::Refused(why),
-        Some(StopReason::Other(_)) => Stop::Done,
-        // The library closes a cut Gemini stream as if it were whole; elsewhere the end mark itself was read.
-        None if silent || kind == ProviderKind::Gemini => return None,
-        None => Stop::Done,
+        // Whether it calls tools is seen from the calls: the word for it is not to be trusted.
+        Some(StopReason::Completed(_) | StopReason::ToolCall(_) | StopReason::StopSequence(_) | StopReason::Other(_)) | None => Stop::Done,
     };
     let usage = end.captured_usage.unwrap_or_default();
     let details = usage.prompt_tokens_details.unwrap_or_default();

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
 /// The longest wait that is believed: a day.
-const MOST: Duration = Duration::from_secs(24 * 60 * 60);
+const MOST: Duration = Duration::from_hours(24);
 
 /// Returns the wait that the headers ask for, at most a day; nothing if they ask for none or cannot be read.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {

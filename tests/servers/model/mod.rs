@@ -113,32 +113,33 @@ async fn handle(State(state): State<Arc<Mutex<Inner>>>, method: Method, uri: Uri
     let left = Arc::clone(&state.lock().expect("no handler panics").left);
     match planned {
         Ok((script, frames)) => script.play(frames, left).await,
-        Err(response) => response,
+        Err(response) => *response,
     }
 }
 
 /// Decides under the lock what to answer; nothing waits in here.
-fn plan(inner: &mut Inner, method: &Method, path: &str, headers: &HeaderMap, body: &Value) -> Result<(Script, Vec<Frame>), Response> {
+fn plan(inner: &mut Inner, method: &Method, path: &str, headers: &HeaderMap, body: &Value) -> Result<(Script, Vec<Frame>), Box<Response>> {
     let anthropic = path == "/v1/messages";
     if let Some(key) = &inner.key {
         let given = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("").trim_start_matches("Bearer ").to_owned();
         let given = if anthropic { given("x-api-key") } else { given("authorization") };
         if given != *key {
-            return Err(refuse(anthropic, StatusCode::UNAUTHORIZED, &format!("Incorrect API key provided: {given}.")));
+            return Err(Box::new(refuse(anthropic, StatusCode::UNAUTHORIZED, &format!("Incorrect API key provided: {given}."))));
         }
     }
     match (method.as_str(), path) {
         ("GET", "/v1/models") => {
             let data: Vec<Value> = inner.models.iter().map(|model| json!({ "id": model, "object": "model" })).collect();
-            return Err(axum::Json(json!({ "object": "list", "data": data })).into_response());
+            return Err(Box::new(axum::Json(json!({ "object": "list", "data": data })).into_response()));
         }
         ("POST", "/v1/chat/completions" | "/v1/messages") => {}
-        _ => return Err(script::page(StatusCode::NOT_FOUND)),
+        _ => return Err(Box::new(script::page(StatusCode::NOT_FOUND))),
     }
     let asked = if anthropic { anthropic::check(headers, body) } else { openai::check(body) };
-    let asked = asked.map_err(|why| refuse(anthropic, StatusCode::BAD_REQUEST, &why))?;
+    let bad = |why: Refusal| Box::new(refuse(anthropic, StatusCode::BAD_REQUEST, &why));
+    let asked = asked.map_err(bad)?;
     let next = inner.scripts.iter().position(|(text, _)| asked.contains(text.as_str()));
-    let next = next.ok_or_else(|| refuse(anthropic, StatusCode::BAD_REQUEST, &format!("the test has no answer to: {asked}")))?;
+    let next = next.ok_or_else(|| bad(format!("the test has no answer to: {asked}")))?;
     let (_, script) = inner.scripts.remove(next);
     let frames = match &script.answer {
         None => Vec::new(),

@@ -105,7 +105,7 @@ impl Script {
             Some((_, Fault::Garbage)) => frames = vec!["data: 42 is\n\n".to_owned(), "data: the answer\n\n".to_owned()],
             Some((0, Fault::Silence)) if self.answer.is_none() => {
                 let _leaving = Leaving(left);
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             _ => {}
         }
