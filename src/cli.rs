@@ -113,6 +113,15 @@ pub struct ReviewArgs {
     /// Exit 1 at this verdict or a worse one: never, `minor_issues`, `significant_concerns`; `incomplete` alone or beside either
     #[arg(long, value_name = "WHAT")]
     pub fail_on: Option<String>,
+    /// Only these reviewers, comma-separated, whatever the tier says
+    #[arg(long, value_delimiter = ',', value_name = "REVIEWER,…")]
+    pub only: Vec<String>,
+    /// Not these reviewers, comma-separated
+    #[arg(long, value_delimiter = ',', value_name = "REVIEWER,…")]
+    pub skip: Vec<String>,
+    /// The model of a class (top, standard or light), e.g. top=anthropic/claude-opus-4-7
+    #[arg(long, value_name = "CLASS=NAME")]
+    pub model: Vec<String>,
     /// Run the detectors only
     #[arg(long)]
     pub no_model: bool,

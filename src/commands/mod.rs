@@ -2,15 +2,29 @@
 
 pub mod codex;
 pub mod config;
+pub mod examine;
 pub mod input;
+pub mod models;
 pub mod plan;
 pub mod prepare;
 pub mod review;
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 
 use crate::env::Io;
 use crate::error::Failure;
+use crate::review::ReviewerName;
+
+/// Returns the names of reviewers that a flag lists.
+pub(crate) fn reviewer_names(words: &[String]) -> Result<BTreeSet<ReviewerName>, Failure> {
+    let name = |word: &String| {
+        ReviewerName::parse(word.trim()).ok_or_else(|| {
+            Failure::usage(format!("`{word}` is no name of a reviewer")).hint("lower-case letters, digits and hyphens, comma-separated")
+        })
+    };
+    words.iter().map(name).collect()
+}
 
 /// Writes to standard output. A reader that has seen enough and closed the pipe is no error.
 pub(crate) fn print(io: &mut Io, text: &str) -> Result<(), Failure> {

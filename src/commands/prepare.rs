@@ -8,10 +8,14 @@ use crate::checkout::Files;
 use crate::codex::{self, MAX_RULE_BYTES, Mask, Rule, RuleSet, Source};
 use crate::error::Failure;
 use crate::review::risk::{Bound, Bounds, Forced, classify, sensitive_file};
-use crate::review::{Tier, TierDecision};
+use crate::review::{MAX_PROMPT_BYTES, Tier, TierDecision};
 use crate::settings::{Settings, TierBound};
 use crate::yaml::Fault;
 
+/// Where a team keeps its prompts.
+const PROMPT_FOLDER: &str = ".assize/prompts";
+/// Most prompt files of a team.
+const MAX_PROMPTS: usize = 50;
 /// Most rule files of a team.
 const MAX_RULES: usize = 2_000;
 
@@ -29,6 +33,10 @@ pub struct Prepared {
     pub mask: Mask,
     /// Remarks for the reader.
     pub remarks: Vec<String>,
+    /// The team's prompt files: name and text.
+    pub prompts: Vec<(String, String)>,
+    /// The base's instructions for agents, masked.
+    pub agents_md: Option<String>,
 }
 
 /// Prepares a change. `tier` forces one; `key` marks secrets in masked text.
@@ -51,7 +59,9 @@ pub async fn prepare(input: &Input, settings: &Settings, tier: Option<&str>, key
     let bounds = Bounds { trivial: bound(settings.tiers.trivial), lite: bound(settings.tiers.lite) };
     let forced = tier.and_then(Tier::parse).map(|tier| Forced { tier, by: format!("--tier {}", tier.word()), may_lower: true });
     let tier = classify(filtered.reviewed.files(), &settings.tiers.sensitive, &bounds, forced.as_ref());
-    Ok(Prepared { filtered, tier, rules, sources, mask, remarks })
+    let prompts = prompts(input.files.as_ref()).await?;
+    let agents_md = agents_md(input, &sources).await?.map(|text| mask.apply(&text));
+    Ok(Prepared { filtered, tier, rules, sources, mask, remarks, prompts, agents_md })
 }
 
 /// The rules in force: built-in ones and those of the team's folders.
@@ -84,6 +94,37 @@ async fn rules(builtin: &[Rule], settings: &Settings, files: Option<&Files>) -> 
         }
     }
     RuleSet::build(rules, &settings.codex.disable, &settings.codex.severity)
+}
+
+/// The team's prompt files.
+async fn prompts(files: Option<&Files>) -> Result<Vec<(String, String)>, Failure> {
+    let Some(files) = files else { return Ok(Vec::new()) };
+    let paths: Vec<RepoPath> = files.list(PROMPT_FOLDER).await?.into_iter().filter(|path| path.extension() == Some("md")).collect();
+    if paths.len() > MAX_PROMPTS {
+        return Err(Failure::usage(format!("{PROMPT_FOLDER} holds {} prompt files, more than {MAX_PROMPTS}", paths.len())));
+    }
+    let mut texts = files.read(&paths.iter().collect::<Vec<_>>()).await?;
+    let mut prompts = Vec::new();
+    for path in paths.iter().filter(|path| path.file_name() != "README.md") {
+        let unreadable = || Fault::whole(path.as_str(), format!("it cannot be read as a prompt of at most {MAX_PROMPT_BYTES} bytes of UTF-8"));
+        let text = texts.remove(path).and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(unreadable)?;
+        prompts.push((path.to_string(), text));
+    }
+    Ok(prompts)
+}
+
+/// AGENTS.md as it was before the change: what the change says about it is under review.
+async fn agents_md(input: &Input, sources: &BTreeMap<RepoPath, Source>) -> Result<Option<String>, Failure> {
+    let path = RepoPath::from("AGENTS.md");
+    if let Some(file) = input.change.file(&path) {
+        let head = match sources.get(&path) {
+            Some(Source::Whole(head)) => head.as_str(),
+            Some(Source::HunksOnly) | None => "",
+        };
+        return Ok(file.old.as_ref().and_then(|_| file.base_text(head)));
+    }
+    let Some(files) = &input.files else { return Ok(None) };
+    Ok(files.read_one(&path).await?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// The head's text of every changed file. Where the files do not fit the diff, its hunks are all that can be trusted, and the reader is told.

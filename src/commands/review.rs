@@ -1,15 +1,19 @@
 //! `assize review`: the straight line of ARCHITECTURE.md.
 
-use super::input::{self, Input};
-use super::prepare::{Prepared, prepare};
-use crate::change::{Change, FileDiff};
+use std::io::Write;
+use std::path::Path;
+use std::pin::pin;
+
+use super::examine::{Examined, HEARTBEAT, Orders, Voices, examine};
+use super::input;
+use super::models::{Reach, reach};
+use crate::change::Change;
 use crate::cli::{Format, ReviewArgs};
-use crate::codex::{Scope, detect};
 use crate::env::{Env, Io};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::{self, Style};
-use crate::review::{self, Checked, Coverage, LeftOut, Mode, Review, Subject, Verdict, risk};
+use crate::review::{self, Review};
 use crate::settings::{self, Flags, Settings};
 use crate::telemetry::Progress;
 
@@ -19,21 +23,19 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
     let mut progress = Progress::new(env, quiet);
     progress.section(&mut io.stderr, "read", "Reading the change");
     let input = input::gather(&args.source, env, &mut *io.stdin).await?;
-    let flags = Flags { fail_on: args.fail_on.clone(), models: Vec::new() };
+    let flags = Flags { fail_on: args.fail_on.clone(), models: args.model.clone() };
     let settings = settings::load(input.config.as_ref(), env, &flags)?.settings;
-    let key = masking_key(env);
-    let prepared = prepare(&input, &settings, args.source.tier.as_deref(), key.as_bytes()).await?;
-
-    progress.section(&mut io.stderr, "detect", "Running the detectors");
-    let reviewed = &prepared.filtered.reviewed;
-    let scope = |file: &FileDiff| if reviewed.file(file.path()).is_some() { Scope::All } else { Scope::SecretsAndSteering };
-    let detected = detect(&prepared.rules, &input.change, &prepared.sources, scope);
-    let shown = input.change.masked(|text| prepared.mask.apply(text));
-    let mut checked = review::from_hits(&detected.hits, &prepared.rules, &shown);
-    review::sort(&mut checked.findings);
-    let mode = mode(args.no_model, &settings, &prepared);
-    let mut review = record(&input, prepared, checked, mode);
-    review.remarks.extend(review::unseen(&detected));
+    let voices = voices(args, &settings, env).await?;
+    let key = key(env);
+    let orders = Orders {
+        tier: args.source.tier.as_deref(),
+        only: super::reviewer_names(&args.only)?,
+        skip: super::reviewer_names(&args.skip)?,
+        key: key.as_bytes(),
+        words: None,
+    };
+    progress.section(&mut io.stderr, "review", "Reviewing");
+    let Examined { review, shown } = with_heartbeat(examine(&input, &settings, &orders, voices), &mut progress, &mut *io.stderr).await?;
     progress.end(&mut io.stderr);
     tracing::info!(findings = review.findings.len(), dropped = review.dropped.len(), verdict = review.verdict.word(), "reviewed");
 
@@ -41,47 +43,42 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
     Ok(review::exit(&review, settings.fail_on.verdict, settings.fail_on.incomplete))
 }
 
-/// The key that marks secrets: the run's own, so that equal secrets look equal within one project and nobody can guess them.
-fn masking_key(env: &Env) -> String {
-    env.var("ASSIZE_KEY").map_or_else(|| format!("local run at {}", env.started_unix), str::to_owned)
-}
-
-fn mode(no_model: bool, settings: &Settings, prepared: &Prepared) -> Mode {
-    if prepared.filtered.reviewed.files().is_empty() {
-        Mode::NothingToReview
-    } else if no_model {
-        Mode::DetectorsOnly("--no-model was given".to_owned())
-    } else if settings.providers.is_empty() {
-        Mode::DetectorsOnly("no model is configured".to_owned())
-    } else {
-        Mode::DetectorsOnly("this version has no reviewers yet, so the configured models were not asked".to_owned())
+/// Who answers: the models of the settings, or nobody, with the reason.
+async fn voices(args: &ReviewArgs, settings: &Settings, env: &Env) -> Result<Voices, Failure> {
+    if args.no_model {
+        return Ok(Voices::None("--no-model was given".to_owned()));
     }
+    if settings.providers.is_empty() {
+        return Ok(Voices::None("no model is configured".to_owned()));
+    }
+    let Reach { models, group_bytes } = reach(settings, env).await?;
+    Ok(Voices::Models(models, group_bytes))
 }
 
-fn record(input: &Input, prepared: Prepared, checked: Checked, mode: Mode) -> Review {
-    let filtered = prepared.filtered;
-    Review {
-        subject: Subject { label: input.label.clone(), base: input.base.clone(), head: input.head.clone() },
-        size: risk::size(filtered.reviewed.files()),
-        tier: prepared.tier,
-        left_out: filtered.left_out.into_iter().map(|(path, reason)| LeftOut { path, reason }).collect(),
-        newly_generated: filtered.newly_generated,
-        mode,
-        rules: prepared.rules.len(),
-        groups: Vec::new(),
-        reviewers: Vec::new(),
-        verdict: Verdict::over(checked.findings.iter().map(|finding| finding.severity)),
-        findings: checked.findings,
-        dropped: checked.dropped,
-        coverage: Coverage::default(),
-        incomplete: Vec::new(),
-        remarks: input.remarks.iter().cloned().chain(prepared.remarks).collect(),
-        received_code: Vec::new(),
+/// The secret of boundaries and marks: a run on a person's own machine shows its results to that person only, so a fixed one will do.
+fn key(env: &Env) -> String {
+    env.var("ASSIZE_KEY").unwrap_or("assize local run").to_owned()
+}
+
+/// Waits for the work, and says every now and then that it goes on.
+pub(super) async fn with_heartbeat<T>(work: impl Future<Output = T>, progress: &mut Progress, to: &mut (dyn Write + Send)) -> T {
+    let mut work = pin!(work);
+    let mut beat = tokio::time::interval(HEARTBEAT);
+    beat.tick().await;
+    let mut waited = 0;
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            _ = beat.tick() => {
+                waited += HEARTBEAT.as_secs();
+                progress.beat(to, waited);
+            }
+        }
     }
 }
 
 /// Where each format goes: the first `--output` takes the first `--format`; what has none goes to standard output.
-fn targets(args: &ReviewArgs) -> Result<Vec<(Format, Option<&std::path::Path>)>, Failure> {
+fn targets(args: &ReviewArgs) -> Result<Vec<(Format, Option<&Path>)>, Failure> {
     let formats: &[Format] = if args.format.is_empty() { &[Format::Terminal] } else { &args.format };
     if args.output.len() > formats.len() {
         return Err(Failure::usage(format!("{} outputs for {}", args.output.len(), report::plural(formats.len(), "format")))
@@ -91,14 +88,7 @@ fn targets(args: &ReviewArgs) -> Result<Vec<(Format, Option<&std::path::Path>)>,
     Ok(formats.iter().copied().zip(outputs).collect())
 }
 
-fn write(
-    targets: &[(Format, Option<&std::path::Path>)],
-    review: &Review,
-    shown: &Change,
-    env: &Env,
-    io: &mut Io,
-    style: Style,
-) -> Result<(), Failure> {
+fn write(targets: &[(Format, Option<&Path>)], review: &Review, shown: &Change, env: &Env, io: &mut Io, style: Style) -> Result<(), Failure> {
     for (format, output) in targets {
         let style = if output.is_some() { Style { color: false, ..style } } else { style };
         let text = match format {

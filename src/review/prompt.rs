@@ -109,6 +109,11 @@ pub struct Prompts {
 }
 
 impl Prompts {
+    /// Returns everybody: the reviewers in roster order, the coordinator, the refuter.
+    pub fn all(&self) -> impl Iterator<Item = &Prompt> {
+        self.reviewers.iter().chain([&self.coordinator, &self.refuter])
+    }
+
     /// Returns the built-in prompts with those of the team: a file that names a built-in reviewer (or the coordinator, or the refuter) takes its place, another one is added.
     ///
     /// `team` holds file names and texts. Fails with the place of the mistake, or if two files give one name.

@@ -47,6 +47,18 @@ impl Progress {
         self.open = said.and_then(|()| to.flush()).ok().map(|()| name);
     }
 
+    /// Says that the open section still goes on.
+    pub fn beat(&mut self, to: &mut dyn Write, waited_seconds: u64) {
+        let said = match self.place {
+            Place::GitLabJob => writeln!(to, "still waiting for models, {waited_seconds} s"),
+            Place::Terminal => write!(to, "\r\x1b[2KReviewing … {waited_seconds} s"),
+            Place::Quiet => Ok(()),
+        };
+        if said.and_then(|()| to.flush()).is_err() {
+            self.place = Place::Quiet;
+        }
+    }
+
     /// Ends the open section, if there is one.
     pub fn end(&mut self, to: &mut dyn Write) {
         let Some(name) = self.open.take() else { return };

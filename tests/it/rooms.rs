@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Room and the rooms it may name, besides itself. What stands at the rim (`error`, `exit`, `env`, `yaml`) is in the list as well.
-const MAY_NAME: [(&str, &[&str]); 10] = [
+const MAY_NAME: [(&str, &[&str]); 11] = [
     ("change", &[]),
     ("codex", &["change", "error"]),
     ("review", &["change", "codex", "exit", "yaml"]),
@@ -13,10 +13,11 @@ const MAY_NAME: [(&str, &[&str]); 10] = [
     ("settings", &["codex", "env", "error", "exit", "review", "yaml"]),
     ("checkout", &["change", "env", "error", "exit", "yaml"]),
     ("model", &["error", "exit", "review", "settings"]),
+    ("agent", &["change", "checkout", "codex", "error", "model", "review"]),
     ("telemetry", &["env"]),
     (
         "commands",
-        &["change", "checkout", "cli", "codex", "env", "error", "exit", "model", "report", "review", "settings", "telemetry", "yaml"],
+        &["agent", "change", "checkout", "cli", "codex", "env", "error", "exit", "model", "report", "review", "settings", "telemetry", "yaml"],
     ),
 ];
 

@@ -1,0 +1,323 @@
+//! The line from a change to its review: noise, tier, detectors, reviewers, checks, merge, judges. Where models answer from is the caller's choice, so
+//! that a run and its repetition go the same way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use super::input::Input;
+use super::prepare::{Prepared, prepare};
+use crate::agent::{Desk, Heard, Judged, Models, Panel, coordinate, panel, refute};
+use crate::change::{Change, FileDiff, RepoPath, looks_secret};
+use crate::codex::{Scope, detect};
+use crate::error::Failure;
+use crate::report::plural;
+use crate::review::brief::{self, RequestWords};
+use crate::review::{
+    self, Boundary, Checked, Choice, Claim, Coverage, FileRead, Finding, Gap, Ground, Group, LeftOut, Mode, ModelClass, Outcome, Prompts, Review,
+    ReviewerName, ReviewerReport, Roster, Severity, Standing, Subject, Tier, Verdict, groups, risk, roster,
+};
+use crate::settings::Settings;
+
+/// What a run is told beside its settings.
+pub struct Orders<'a> {
+    /// A forced tier.
+    pub tier: Option<&'a str>,
+    /// Only these reviewers.
+    pub only: BTreeSet<ReviewerName>,
+    /// Not these reviewers.
+    pub skip: BTreeSet<ReviewerName>,
+    /// The secret that boundaries and marks derive from.
+    pub key: &'a [u8],
+    /// What the author wrote.
+    pub words: Option<RequestWords>,
+}
+
+/// Who answers.
+pub enum Voices {
+    /// Nobody; the reason, as a sentence for people.
+    None(String),
+    /// These models, with so many bytes of patches a request.
+    Models(Models, usize),
+}
+
+/// A review, and the masked change that it is about.
+pub struct Examined {
+    /// The review.
+    pub review: Review,
+    /// The change with secrets masked: what reports show.
+    pub shown: Change,
+}
+
+/// What a run will do, before anybody is asked.
+pub struct Planned {
+    /// The change, ready for its readers.
+    pub prepared: Prepared,
+    /// What reviewers may see: the filtered change, and noise at security-sensitive paths.
+    pub seen: Change,
+    /// Who reviews.
+    pub roster: Roster,
+    /// In which groups.
+    pub groups: Vec<Group>,
+    /// The prompts.
+    pub prompts: Prompts,
+}
+
+/// Returns what a run will do. It calls no model.
+pub async fn plan(input: &Input, settings: &Settings, orders: &Orders<'_>, group_bytes: usize) -> Result<Planned, Failure> {
+    let prepared = prepare(input, settings, orders.tier, orders.key).await?;
+    let prompts = Prompts::with(&prepared.prompts)?;
+    let known: BTreeMap<&str, &ReviewerName> = prompts.all().map(|prompt| (prompt.name.as_str(), &prompt.name)).collect();
+    for name in settings.reviewers.keys().chain(&orders.only).chain(&orders.skip) {
+        if !known.contains_key(name.as_str()) {
+            let fault = crate::yaml::Fault::whole("reviewers", format!("there is no reviewer `{name}`"));
+            return Err(fault.nearest(name.as_str(), known.keys().copied()).into());
+        }
+    }
+    let reviewed = prepared.filtered.reviewed.files();
+    let choice = Choice {
+        tier: prepared.tier.tier,
+        settings: &settings.reviewers,
+        only: &orders.only,
+        skip: &orders.skip,
+        any_rule: reviewed.iter().any(|file| prepared.rules.applicable(file.path()).next().is_some()),
+    };
+    let roster = roster(&prompts.reviewers, &prepared.filtered, choice);
+    let masked = input.change.masked(|text| prepared.mask.apply(text));
+    let part = |wanted: &dyn Fn(&RepoPath) -> bool| {
+        Change::new(masked.files().iter().filter(|file| wanted(file.path())).cloned().collect())
+    };
+    let noise: BTreeSet<&RepoPath> = prepared.filtered.security_only.iter().collect();
+    let is_reviewed = |path: &RepoPath| prepared.filtered.reviewed.file(path).is_some();
+    let risky = |file: &FileDiff| risk::sensitive_file(file, &settings.tiers.sensitive).is_some();
+    let groups = groups(&part(&is_reviewed), &part(&|path| noise.contains(path)), group_bytes, risky);
+    let seen = part(&|path| is_reviewed(path) || noise.contains(path));
+    Ok(Planned { prepared, seen, roster, groups, prompts })
+}
+
+/// Reviews a change.
+pub async fn examine(input: &Input, settings: &Settings, orders: &Orders<'_>, voices: Voices) -> Result<Examined, Failure> {
+    let deadline = Instant::now() + settings.limits.timeout;
+    let (models, group_bytes, silent) = match voices {
+        Voices::None(why) => (Models::default(), usize::MAX, Some(why)),
+        Voices::Models(models, group_bytes) => (models, group_bytes, None),
+    };
+    let planned = plan(input, settings, orders, group_bytes).await?;
+    let Planned { prepared, seen, roster, groups, prompts } = planned;
+    let shown = input.change.masked(|text| prepared.mask.apply(text));
+
+    let reviewed = &prepared.filtered.reviewed;
+    let scope = |file: &FileDiff| if reviewed.file(file.path()).is_some() { Scope::All } else { Scope::SecretsAndSteering };
+    let detected = detect(&prepared.rules, &input.change, &prepared.sources, scope);
+    let hits = review::from_hits(&detected.hits, &prepared.rules, &shown);
+
+    let mode = match silent {
+        _ if seen.files().is_empty() => Mode::NothingToReview,
+        Some(why) => Mode::DetectorsOnly(why),
+        None => Mode::Reviewed,
+    };
+    let size = risk::size(reviewed.files());
+    let tier = prepared.tier.clone();
+    let rules = prepared.rules.len();
+    let left_out: Vec<LeftOut> =
+        prepared.filtered.left_out.iter().map(|(path, reason)| LeftOut { path: path.clone(), reason: reason.clone() }).collect();
+    let newly_generated = prepared.filtered.newly_generated.clone();
+    let remarks = input.remarks.iter().cloned().chain(prepared.remarks.iter().cloned()).chain(review::unseen(&detected)).collect();
+
+    let heard = match &mode {
+        Mode::DetectorsOnly(_) | Mode::NothingToReview => without_reviewers(hits),
+        Mode::Reviewed => {
+            let index = prepared.rules.index(&seen.files().iter().map(|file| file.path().clone()).collect::<Vec<_>>());
+            let never_send = settings.filter.never_send.clone();
+            let desk = Desk {
+                files: input.files.clone(),
+                head: input.head.clone(),
+                change: seen,
+                rules: prepared.rules.clone(),
+                mask: prepared.mask,
+                boundary: Boundary::new(orders.key),
+                withheld: Box::new(move |path| looks_secret(path) || never_send.is_match(path.as_str())),
+                corpus: OnceCell::new(),
+            };
+            let panel = Panel {
+                models: &models,
+                desk: &desk,
+                system: brief::system(&prompts.preamble, &index, prepared.agents_md.as_deref()).into(),
+                groups: &groups,
+                words: orders.words.as_ref(),
+                language: &settings.language,
+                max_agents: settings.limits.max_agents,
+                deadline,
+            };
+            let ground = Fields { input, sources: &prepared.sources, prompts: &prompts, tier: tier.tier, settings };
+            with_reviewers(&roster, &panel, hits, &ground).await?
+        }
+    };
+    let Opinion { mut checked, reports, coverage, mut incomplete } = heard;
+    review::sort(&mut checked.findings);
+    review::fingerprints(&mut checked.findings, &input.change);
+    let unread = coverage.unread();
+    if !unread.is_empty() {
+        let named: Vec<String> = unread.iter().take(10).map(|path| format!("`{path}`")).collect();
+        let more = if unread.len() > named.len() { format!(" and {} more", unread.len() - named.len()) } else { String::new() };
+        let over = coverage.reads.iter().filter(|(path, _)| unread.contains(path)).all(|(_, by)| by.values().any(|read| *read == FileRead::OverBudget));
+        let what = format!("{} of {} read by nobody: {}{more}", unread.len(), plural(size.files, "file"), named.join(", "));
+        incomplete.push(Gap { what, by_budget: over });
+    }
+    let received_code: BTreeSet<String> =
+        reports.iter().filter_map(|report| report.model.as_deref()?.split('/').next().map(str::to_owned)).collect();
+    let review = Review {
+        subject: Subject { label: input.label.clone(), base: input.base.clone(), head: input.head.clone() },
+        size,
+        tier,
+        left_out,
+        newly_generated,
+        mode,
+        rules,
+        groups: groups.iter().map(|group| group.paths().into_iter().cloned().collect()).collect(),
+        reviewers: reports,
+        verdict: Verdict::over(checked.findings.iter().map(|finding| finding.severity)),
+        findings: checked.findings,
+        dropped: checked.dropped,
+        coverage,
+        incomplete,
+        remarks,
+        received_code: received_code.into_iter().collect(),
+    };
+    Ok(Examined { review, shown })
+}
+
+/// What detectors, reviewers and judges make of a change together.
+struct Opinion {
+    checked: Checked,
+    reports: Vec<ReviewerReport>,
+    coverage: Coverage,
+    incomplete: Vec<Gap>,
+}
+
+fn without_reviewers(hits: Checked) -> Opinion {
+    let merged = review::merge(hits.findings);
+    let dropped = hits.dropped.into_iter().chain(merged.dropped).collect();
+    Opinion {
+        checked: Checked { findings: merged.findings, dropped },
+        reports: Vec::new(),
+        coverage: Coverage::default(),
+        incomplete: Vec::new(),
+    }
+}
+
+/// What the reviewers' words are held against, beside what the panel holds.
+struct Fields<'a> {
+    input: &'a Input,
+    sources: &'a BTreeMap<RepoPath, crate::codex::Source>,
+    prompts: &'a Prompts,
+    tier: Tier,
+    settings: &'a Settings,
+}
+
+async fn with_reviewers(roster: &Roster, panel_: &Panel<'_>, hits: Checked, fields: &Fields<'_>) -> Result<Opinion, Failure> {
+    let Heard { mut reports, claims, coverage } = panel(roster, panel_).await;
+    let mut incomplete = gaps(&reports);
+    let desk = panel_.desk;
+    let seen_original = Change::new(fields.input.change.files().iter().filter(|file| desk.change.file(file.path()).is_some()).cloned().collect());
+    let outside = outside(&claims, desk).await?;
+    let ceilings: BTreeMap<ReviewerName, Severity> =
+        fields.prompts.reviewers.iter().map(|prompt| (prompt.name.clone(), prompt.ceiling)).collect();
+    let ground = Ground {
+        change: &seen_original,
+        shown: &desk.change,
+        rules: &desk.rules,
+        sources: fields.sources,
+        outside: &outside,
+        ceilings: &ceilings,
+        mask: &desk.mask,
+    };
+    let passed = review::check(claims, &ground);
+    let by_models = !passed.findings.is_empty();
+    let mut dropped: Vec<_> = hits.dropped.into_iter().chain(passed.dropped).collect();
+    let merged = review::merge(hits.findings.into_iter().chain(passed.findings).collect());
+    dropped.extend(merged.dropped);
+    let mut findings = merged.findings;
+    if by_models && !findings.iter().all(review::is_detected) {
+        let prompt = judge_prompt(&fields.prompts.coordinator, fields.settings);
+        // The top model judges where everybody reviews; elsewhere the standard one is enough.
+        let class = if fields.tier == Tier::Full { prompt.class } else { prompt.class.max(ModelClass::Standard) };
+        let Judged { judgements, mut report } = coordinate(&prompt, class, &findings, panel_).await;
+        report.claims = judgements.len();
+        if let Outcome::Failed { why, by_budget } = &report.outcome {
+            let what = format!("the coordinator failed ({why}); what the reviewers found was merged by rules alone");
+            incomplete.push(Gap { what, by_budget: *by_budget });
+        }
+        reports.push(report);
+        let judged = masked(review::judge(findings, &judgements, &ceilings), desk);
+        dropped.extend(judged.dropped);
+        findings = judged.findings;
+    }
+    if !review::to_refute(&findings).is_empty() {
+        let prompt = judge_prompt(&fields.prompts.refuter, fields.settings);
+        let Judged { judgements, report } = refute(&prompt, &findings, panel_).await;
+        reports.push(report);
+        let refuted = masked(review::refute(findings, &judgements), desk);
+        dropped.extend(refuted.dropped);
+        findings = refuted.findings;
+    }
+    Ok(Opinion { checked: Checked { findings, dropped }, reports, coverage, incomplete })
+}
+
+fn judge_prompt(prompt: &review::Prompt, settings: &Settings) -> review::Prompt {
+    let mut prompt = prompt.clone();
+    if let Some(set) = settings.reviewers.get(&prompt.name) {
+        prompt.class = set.model.unwrap_or(prompt.class);
+        prompt.timeout = set.timeout.unwrap_or(prompt.timeout);
+    }
+    prompt
+}
+
+/// Judges rewrite titles and bodies and give reasons: a secret that they wrote out is masked like any other.
+fn masked(mut checked: Checked, desk: &Desk) -> Checked {
+    for finding in &mut checked.findings {
+        let Finding { title, body, standing, .. } = finding;
+        if *standing != Standing::Confirmed {
+            *title = desk.mask.apply(title);
+            *body = desk.mask.apply(body);
+        }
+    }
+    for dropped in &mut checked.dropped {
+        dropped.detail = desk.mask.apply(&dropped.detail);
+    }
+    checked
+}
+
+/// The masked texts of the files that claims name.
+async fn outside(claims: &[Claim], desk: &Desk) -> Result<BTreeMap<RepoPath, String>, Failure> {
+    let Some(files) = &desk.files else { return Ok(BTreeMap::new()) };
+    let paths = review::outside(claims);
+    let open: Vec<&RepoPath> = paths.iter().filter(|path| !(desk.withheld)(path)).collect();
+    let texts = files.read(&open).await?;
+    Ok(texts.into_iter().map(|(path, bytes)| (path, desk.mask.apply(&String::from_utf8_lossy(&bytes)))).collect())
+}
+
+/// One gap for each reason for which reviewers failed, with the names of all that it hit.
+fn gaps(reports: &[ReviewerReport]) -> Vec<Gap> {
+    let mut by_reason: Vec<(&str, bool, Vec<&str>)> = Vec::new();
+    for report in reports {
+        let Outcome::Failed { why, by_budget } = &report.outcome else { continue };
+        match by_reason.iter_mut().find(|(known, by, _)| known == why && by == by_budget) {
+            Some((_, _, names)) => names.push(&report.title),
+            None => by_reason.push((why, *by_budget, vec![&report.title])),
+        }
+    }
+    let sentence = |(why, by_budget, names): (&str, bool, Vec<&str>)| {
+        let what = match names.as_slice() {
+            [one] => format!("the reviewer {one} failed: {why}"),
+            several => format!("the reviewers {} failed: {why}", several.join(", ")),
+        };
+        Gap { what, by_budget }
+    };
+    by_reason.into_iter().map(sentence).collect()
+}
+
+/// How long a heartbeat stays away.
+pub const HEARTBEAT: Duration = Duration::from_secs(30);
