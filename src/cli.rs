@@ -54,6 +54,9 @@ pub enum Command {
         after_help = "Examples:\n  assize review                     the working tree against the default branch\n  assize review --base HEAD~1       the last commit and what is not committed\n  git diff main | assize review --diff -"
     )]
     Review(ReviewArgs),
+    /// Repeat a run from its story, offline
+    #[command(after_help = "Example:\n  assize replay tests/stories/a-full-review-of-the-shop.md")]
+    Replay(ReplayArgs),
     /// Show what a review would do: tier, files, rules; calls no model
     #[command(after_help = "Example:\n  assize plan --base main")]
     Plan(SourceArgs),
@@ -136,6 +139,14 @@ pub enum Format {
     Markdown,
     /// For machines: the whole review.
     Json,
+}
+
+/// Which story.
+#[derive(Args, Debug)]
+pub struct ReplayArgs {
+    /// The story
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 /// Looks at rules.

@@ -14,6 +14,7 @@ pub mod report;
 pub mod review;
 pub mod round;
 pub mod settings;
+pub mod story;
 pub mod telemetry;
 pub mod yaml;
 
@@ -85,6 +86,7 @@ fn dispatch(cli: &Cli, env: &Env, io: &mut Io, style: Style) -> Result<Exit, Fai
     runtime.block_on(async {
         match &cli.command {
             Command::Review(args) => commands::review::run(args, env, io, style, cli.quiet).await,
+            Command::Replay(args) => commands::replay::run(args, env, io, style).await,
             Command::Plan(args) => commands::plan::run(args, env, io).await,
             Command::Codex(command) => commands::codex::run(command, io),
             Command::Config(command) => commands::config::run(command, env, io).await,

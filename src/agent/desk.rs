@@ -2,6 +2,7 @@
 //! rules: no `.git`, no environment, no working tree, no network.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use globset::{GlobBuilder, GlobMatcher};
 use regex::{Regex, RegexBuilder};
@@ -32,6 +33,8 @@ const MAX_LISTED: usize = 500;
 const MAX_LINE_CHARS: usize = 500;
 /// Most bytes of the tree that searches read, all files together; the rest is named as not searched.
 const MAX_CORPUS_BYTES: usize = 256 << 20;
+
+const NEVER_FAILS: &str = "writing to a string cannot fail";
 
 /// What the tools of one run read from.
 pub struct Desk {
@@ -122,8 +125,10 @@ impl Desk {
             return Ok(Err(format!("{path} has {} lines", lines.len())));
         }
         let end = args.end.unwrap_or(usize::MAX).min(lines.len()).min(start + MAX_FILE_LINES - 1).max(start);
-        let numbered: String =
-            lines[start - 1..end].iter().zip(start..).map(|(line, number)| format!("{number}: {}\n", cut(line))).collect();
+        let mut numbered = String::new();
+        for (line, number) in lines[start - 1..end].iter().zip(start..) {
+            writeln!(numbered, "{number}: {}", cut(line)).expect(NEVER_FAILS);
+        }
         let id = format!("{path}:{start}-{end} of {}", lines.len());
         Ok(Ok(self.boundary.wrap("file", &id, &bounded(&numbered))))
     }
@@ -166,7 +171,7 @@ impl Desk {
             for (line, number) in masked.lines().zip(1_usize..).filter(|(line, _)| pattern.is_match(line)) {
                 hits += 1;
                 if hits <= MAX_GREP_HITS {
-                    out.push_str(&format!("{path}:{number}: {}\n", cut(line.trim_end_matches('\r'))));
+                    writeln!(out, "{path}:{number}: {}", cut(line.trim_end_matches('\r'))).expect(NEVER_FAILS);
                 }
             }
             in_files += usize::from(hits > before);
@@ -190,7 +195,7 @@ impl Desk {
             return Ok(Err("this run has only the change, not the files".to_owned()));
         };
         let paths: Vec<RepoPath> = files.list("").await?.into_iter().filter(|path| glob.is_match(path.as_str())).collect();
-        let shown: String = paths.iter().take(MAX_LISTED).map(|path| format!("{path}\n")).collect();
+        let shown: String = paths.iter().take(MAX_LISTED).flat_map(|path| [path.as_str(), "\n"]).collect();
         let more = if paths.len() > MAX_LISTED { format!("; the first {MAX_LISTED} are shown") } else { String::new() };
         let summary = format!("{} files{more}\n", paths.len());
         Ok(Ok(if shown.is_empty() { summary } else { summary + &self.boundary.wrap("paths", &args.glob, &bounded(&shown)) }))

@@ -81,6 +81,9 @@ pub struct Heard {
     pub coverage: Coverage,
 }
 
+/// How one reviewer did with one group.
+type Run = Result<Read<Claim>, Unavailable>;
+
 /// Runs the reviewers of a roster.
 pub async fn panel(roster: &Roster, panel: &Panel<'_>) -> Heard {
     let changes: Vec<Arc<str>> = (0..panel.groups.len())
@@ -140,13 +143,13 @@ pub async fn panel(roster: &Roster, panel: &Panel<'_>) -> Heard {
             Ok(read)
         }
     });
-    let results: Vec<Result<Read<Claim>, Unavailable>> = join_all(runs).await;
+    let results: Vec<Run> = join_all(runs).await;
     heard(roster, panel, &jobs, results)
 }
 
-fn heard(roster: &Roster, panel: &Panel<'_>, jobs: &[(usize, usize)], results: Vec<Result<Read<Claim>, Unavailable>>) -> Heard {
+fn heard(roster: &Roster, panel: &Panel<'_>, jobs: &[(usize, usize)], results: Vec<Run>) -> Heard {
     let mut heard = Heard { reports: Vec::new(), claims: Vec::new(), coverage: Coverage::default() };
-    let mut by_seat: BTreeMap<usize, Vec<(usize, Result<Read<Claim>, Unavailable>)>> = BTreeMap::new();
+    let mut by_seat: BTreeMap<usize, Vec<(usize, Run)>> = BTreeMap::new();
     for (&(seat, group), result) in jobs.iter().zip(results) {
         by_seat.entry(seat).or_default().push((group, result));
     }

@@ -26,7 +26,7 @@ const MAX_CALLS_PER_TURN: usize = 24;
 /// Most tokens of one answer.
 const MAX_OUTPUT_TOKENS: u32 = 16_000;
 /// The longest silence within an answer.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// How a reader ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,176 +116,234 @@ pub(super) async fn read<T>(
     started: &Started,
     parse: impl Fn(&Value) -> Result<Answer<T>, String>,
 ) -> Read<T> {
-    let mut request = Request {
-        reader: task.reader.clone(),
-        tools: task.tools.clone(),
-        system: task.system.clone(),
-        change: task.change.clone(),
-        brief: task.brief.as_str().into(),
-        turns: Vec::new(),
-        answer: None,
-        max_output: MAX_OUTPUT_TOKENS,
-        cache_key: cache_key(&task.system),
-        patience: Patience { first_byte: task.first_byte, silence: SILENCE, total: Duration::ZERO },
-    };
-    let mut read = Read { items: Vec::new(), failed: None, usage: Usage::default(), diffs: BTreeSet::new() };
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let mut calls_made = 0;
-    let (mut repaired, mut prolonged) = (false, false);
-    let fault = loop {
-        if request.turns.len() == MAX_TURNS {
-            break Fault::budget(format!("it did not end within {MAX_TURNS} turns"));
+    let mut course = Course::new(&task);
+    let mut items = Vec::new();
+    let failed = loop {
+        if course.request.turns.len() == MAX_TURNS {
+            break Some(Fault::budget(format!("it did not end within {MAX_TURNS} turns")));
         }
-        request.patience.total = task.deadline.saturating_duration_since(Instant::now());
-        let turn = timeout_at(task.deadline, task.model.turn(&request, started)).await;
-        let reply = match turn {
-            Err(_) => break Fault::budget("it was over its time"),
-            // A server without tools, or without schemas: the same question in a plainer form.
-            Ok(Err(error))
-                if error.kind == ModelErrorKind::Refused
-                    && request.turns.is_empty()
-                    && !request.tools.is_empty()
-                    && about_tools(&error.message) =>
-            {
-                tracing::info!(reader = task.reader, "the model takes no tools: asking for a structured answer");
-                request.tools = Arc::new([]);
-                request.answer = Some(task.submit.schema());
-                continue;
-            }
-            Ok(Err(error)) => break Fault::outside(error.to_string()),
-            Ok(Ok(reply)) => reply,
+        let reply = match course.ask(started).await {
+            Ok(reply) => reply,
+            Err(fault) => break Some(fault),
         };
-        read.usage += reply.usage;
-        if let Stop::Refused(why) = &reply.stop {
-            break Fault::outside(format!("{} refused to answer: {why}", task.model.name()));
+        let calls = Calls::of(&reply);
+        let next = match calls.answer(&reply, task.submit) {
+            Some(answer) => {
+                let complaint = match parse(&answer) {
+                    Ok(answer) => {
+                        // Of two attempts the one with more to use counts; the second was asked to be whole.
+                        if answer.items.len() >= items.len() || answer.unusable.is_empty() {
+                            items = answer.items;
+                        }
+                        if answer.unusable.is_empty() {
+                            break None;
+                        }
+                        answer.unusable.join("; ")
+                    }
+                    Err(error) => error,
+                };
+                course.repair(reply, &complaint)
+            }
+            None if calls.is_empty() => course.urge(reply),
+            None => course.work(reply, &calls, desk).await,
+        };
+        match next {
+            Ok(exchange) => course.request.turns.push(exchange),
+            Err(fault) => break Some(fault),
         }
-        let written = if reply.calls.is_empty() { calls_in(&reply.text) } else { Vec::new() };
-        let calls: Vec<(String, Value)> =
-            reply.calls.iter().map(|call| (call.name.clone(), call.arguments.clone())).chain(written.clone()).collect();
-        let submitted = calls.iter().find(|(name, _)| name == task.submit.tool()).map(|(_, arguments)| arguments.clone());
-        let said = submitted.or_else(|| if calls.is_empty() { json_in(&reply.text) } else { None });
-        if let Some(answer) = said {
-            let complaint = match parse(&answer) {
-                Ok(answer) => {
-                    // Of two attempts the one with more to use counts; the second was asked to be whole.
-                    if answer.items.len() >= read.items.len() || answer.unusable.is_empty() {
-                        read.items = answer.items;
-                    }
-                    if answer.unusable.is_empty() {
-                        return read;
-                    }
-                    answer.unusable.join("; ")
+    };
+    if let Some(fault) = &failed {
+        tracing::warn!(reader = task.reader, why = fault.why, "a reader failed");
+    }
+    Read { items, failed, usage: course.usage, diffs: course.diffs }
+}
+
+/// One conversation on its way.
+struct Course<'t> {
+    task: &'t Task<'t>,
+    request: Request,
+    usage: Usage,
+    diffs: BTreeSet<RepoPath>,
+    /// Calls made so far, each with how often.
+    seen: BTreeMap<String, usize>,
+    calls_made: usize,
+    /// It was told once that its answer could not be read, or that there is none.
+    repaired: bool,
+    /// It was told once that its answer was cut.
+    prolonged: bool,
+}
+
+impl<'t> Course<'t> {
+    fn new(task: &'t Task<'t>) -> Self {
+        let request = Request {
+            reader: task.reader.clone(),
+            tools: task.tools.clone(),
+            system: task.system.clone(),
+            change: task.change.clone(),
+            brief: task.brief.as_str().into(),
+            turns: Vec::new(),
+            answer: None,
+            max_output: MAX_OUTPUT_TOKENS,
+            cache_key: cache_key(&task.system),
+            patience: Patience { first_byte: task.first_byte, silence: SILENCE, total: Duration::ZERO },
+        };
+        Self {
+            task,
+            request,
+            usage: Usage::default(),
+            diffs: BTreeSet::new(),
+            seen: BTreeMap::new(),
+            calls_made: 0,
+            repaired: false,
+            prolonged: false,
+        }
+    }
+
+    /// Sends the conversation so far. A model that refuses tools is asked for a structured answer instead.
+    async fn ask(&mut self, started: &Started) -> Result<Reply, Fault> {
+        loop {
+            self.request.patience.total = self.task.deadline.saturating_duration_since(Instant::now());
+            let turn = timeout_at(self.task.deadline, self.task.model.turn(&self.request, started)).await;
+            let error = match turn {
+                Err(_) => return Err(Fault::budget("it was over its time")),
+                Ok(Ok(reply)) => {
+                    self.usage += reply.usage;
+                    return match &reply.stop {
+                        Stop::Refused(why) => Err(Fault::outside(format!("{} refused to answer: {why}", self.task.model.name()))),
+                        Stop::Done | Stop::Length => Ok(reply),
+                    };
                 }
-                Err(error) => error,
+                Ok(Err(error)) => error,
             };
-            if repaired {
-                break Fault::outside(format!("its answer could not be read: {complaint}"));
+            let first = self.request.turns.is_empty() && self.request.answer.is_none();
+            if !(first && error.kind == ModelErrorKind::Refused && is_about_tools(&error.message)) {
+                return Err(Fault::outside(error.to_string()));
             }
-            repaired = true;
-            let remark = format!(
-                "Your answer could not be read: {complaint}. Submit all of it again, whole and corrected, with one call of `{}`.",
-                task.submit.tool()
-            );
-            request.turns.push(exchange(reply, |_| remark.clone()));
-            continue;
+            tracing::info!(reader = self.task.reader, "the model takes no tools: asking for a structured answer");
+            self.request.tools = Arc::new([]);
+            self.request.answer = Some(self.task.submit.schema());
         }
-        if calls.is_empty() {
-            let cut = reply.stop == Stop::Length;
-            let (done, fault, remark) = if cut {
-                (prolonged, "its answer was cut at the limit", "Your answer was cut at the limit. Be shorter, and submit now")
-            } else {
-                (repaired, "it answered without submitting anything", "You have not submitted anything")
-            };
-            if done {
-                break Fault::outside(fault);
-            }
-            if cut {
-                prolonged = true
-            } else {
-                repaired = true
-            }
-            request
-                .turns
-                .push(exchange(reply, |_| String::new()).remarked(format!("{remark}: finish with one call of `{}`.", task.submit.tool())));
-            continue;
+    }
+
+    /// Asks once for an answer that can be read.
+    fn repair(&mut self, reply: Reply, complaint: &str) -> Result<Exchange, Fault> {
+        if std::mem::replace(&mut self.repaired, true) {
+            return Err(Fault::outside(format!("its answer could not be read: {complaint}")));
         }
-        calls_made += calls.len();
-        if calls_made > MAX_CALLS {
-            break Fault::budget(format!("it made more than {MAX_CALLS} tool calls"));
+        let remark = format!(
+            "Your answer could not be read: {complaint}. Submit all of it again, whole and corrected, with one call of `{}`.",
+            self.task.submit.tool()
+        );
+        Ok(exchange(reply, &remark))
+    }
+
+    /// Asks once for the answer that is missing, or for a shorter one if it was cut.
+    fn urge(&mut self, reply: Reply) -> Result<Exchange, Fault> {
+        let (told, fault, remark) = if reply.stop == Stop::Length {
+            (&mut self.prolonged, "its answer was cut at the limit", "Your answer was cut at the limit; be shorter")
+        } else {
+            (&mut self.repaired, "it ended without submitting anything", "You have not submitted anything")
+        };
+        if std::mem::replace(told, true) {
+            return Err(Fault::outside(fault));
+        }
+        Ok(exchange(reply, &format!("{remark}. Finish with one call of `{}`.", self.task.submit.tool())))
+    }
+
+    /// Answers tool calls.
+    async fn work(&mut self, reply: Reply, calls: &Calls, desk: &Desk) -> Result<Exchange, Fault> {
+        self.calls_made += calls.all.len();
+        if self.calls_made > MAX_CALLS {
+            return Err(Fault::budget(format!("it made more than {MAX_CALLS} tool calls")));
         }
         let mut answers = Vec::new();
-        let mut looping = false;
-        for (index, (name, arguments)) in calls.iter().enumerate() {
-            let times = seen.entry(format!("{name} {arguments}")).or_insert(0);
+        for (index, (name, arguments)) in calls.all.iter().enumerate() {
+            let times = self.seen.entry(format!("{name} {arguments}")).or_insert(0);
             *times += 1;
-            looping |= *times > 2;
-            let answer = if *times > 1 {
+            if *times > 2 {
+                return Err(Fault::outside("it kept repeating the same tool call"));
+            }
+            answers.push(if *times > 1 {
                 "error: you asked exactly this before; the answer is above and stays the same".to_owned()
             } else if index >= MAX_CALLS_PER_TURN {
                 format!("error: at most {MAX_CALLS_PER_TURN} calls a turn are answered")
             } else {
-                match Tool::parse(name) {
-                    None if [SUBMIT_FINDINGS, SUBMIT_VERDICT].contains(&name.as_str()) => {
-                        format!("error: you finish with `{}`", task.submit.tool())
-                    }
-                    None => format!("error: there is no tool `{name}`"),
-                    Some(tool) if !task.may.contains(&tool) => format!("error: `{name}` is not among the tools that you may call"),
-                    Some(tool) => match desk.answer(tool, arguments).await {
-                        Ok(told) => {
-                            read.diffs.extend(told.read);
-                            told.text
-                        }
-                        Err(failure) => format!("error: the tool failed: {}", failure.message),
-                    },
-                }
-            };
-            answers.push(answer);
+                self.call(name, arguments, desk).await
+            });
         }
-        if looping {
-            break Fault::outside("it kept repeating the same tool call");
-        }
-        let last = request.turns.len() + 2 == MAX_TURNS;
-        let mut next = if reply.calls.is_empty() {
-            let mut remark = String::new();
-            for ((name, arguments), answer) in written.iter().zip(&answers) {
-                writeln!(remark, "Answer of {name} {arguments}:\n{answer}").expect("writing to a string cannot fail");
-            }
-            exchange(reply, |_| String::new()).remarked(remark)
+        let last = self.request.turns.len() + 2 == MAX_TURNS;
+        let urge = if last {
+            format!("This was the last turn for tools. Finish now with one call of `{}`.", self.task.submit.tool())
         } else {
-            let mut answers = answers.into_iter();
-            exchange(reply, |_| answers.next().unwrap_or_default())
+            String::new()
         };
-        if last {
-            next = next.remarked(format!("This was the last turn for tools: finish now with one call of `{}`.", task.submit.tool()));
+        if !calls.written {
+            let results = reply.calls.iter().zip(answers).map(|(call, text)| result(call, text)).collect();
+            return Ok(Exchange { reply, results, remark: Some(urge).filter(|urge| !urge.is_empty()) });
         }
-        request.turns.push(next);
-    };
-    tracing::warn!(reader = task.reader, why = fault.why, "a reader failed");
-    read.failed = Some(fault);
-    read
-}
+        let mut remark = String::new();
+        for ((name, arguments), answer) in calls.all.iter().zip(&answers) {
+            writeln!(remark, "Answer of {name} {arguments}:\n{answer}").expect("writing to a string cannot fail");
+        }
+        Ok(exchange(reply, &(remark + &urge)))
+    }
 
-/// The reply with an answer to each of its calls: providers refuse a conversation in which one is missing.
-fn exchange(reply: Reply, mut answer: impl FnMut(&ToolCall) -> String) -> Exchange {
-    let results: Vec<ToolResult> =
-        reply.calls.iter().map(|call| ToolResult { call_id: call.id.clone(), name: call.name.clone(), text: answer(call) }).collect();
-    // Without calls there is nothing that results could answer: what is to be said is a remark.
-    let remark =
-        if results.is_empty() { Some(answer(&ToolCall { id: String::new(), name: String::new(), arguments: Value::Null })) } else { None };
-    Exchange { reply, results, remark: remark.filter(|text| !text.is_empty()) }
-}
-
-impl Exchange {
-    fn remarked(mut self, remark: String) -> Self {
-        self.remark = Some(match self.remark.take() {
-            Some(first) => format!("{first}\n{remark}"),
-            None => remark,
-        });
-        self
+    async fn call(&mut self, name: &str, arguments: &Value, desk: &Desk) -> String {
+        match Tool::parse(name) {
+            None if [SUBMIT_FINDINGS, SUBMIT_VERDICT].contains(&name) => format!("error: you finish with `{}`", self.task.submit.tool()),
+            None => format!("error: there is no tool `{name}`"),
+            Some(tool) if !self.task.may.contains(&tool) => format!("error: `{name}` is not among the tools that you may call"),
+            Some(tool) => match desk.answer(tool, arguments).await {
+                Ok(told) => {
+                    self.diffs.extend(told.read);
+                    told.text
+                }
+                Err(failure) => format!("error: the tool failed: {}", failure.message),
+            },
+        }
     }
 }
 
-fn about_tools(message: &str) -> bool {
+/// The tool calls of a reply.
+struct Calls {
+    /// Names and arguments, in order.
+    all: Vec<(String, Value)>,
+    /// They were written as text: there is nothing in the protocol that answers could belong to.
+    written: bool,
+}
+
+impl Calls {
+    fn of(reply: &Reply) -> Self {
+        if reply.calls.is_empty() {
+            Self { all: calls_in(&reply.text), written: true }
+        } else {
+            Self { all: reply.calls.iter().map(|call| (call.name.clone(), call.arguments.clone())).collect(), written: false }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// The answer that a reply ends with: the arguments of its last call, else the JSON in its text.
+    fn answer(&self, reply: &Reply, submit: Submit) -> Option<Value> {
+        let submitted = self.all.iter().find(|(name, _)| name == submit.tool()).map(|(_, arguments)| arguments.clone());
+        submitted.or_else(|| if self.is_empty() { json_in(&reply.text) } else { None })
+    }
+}
+
+/// The reply with a remark, given as the answer to each of its calls: providers refuse a conversation in which one is missing.
+fn exchange(reply: Reply, remark: &str) -> Exchange {
+    let results: Vec<ToolResult> = reply.calls.iter().map(|call| result(call, remark.to_owned())).collect();
+    let remark = results.is_empty().then(|| remark.to_owned());
+    Exchange { reply, results, remark }
+}
+
+fn result(call: &ToolCall, text: String) -> ToolResult {
+    ToolResult { call_id: call.id.clone(), name: call.name.clone(), text }
+}
+
+fn is_about_tools(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     message.contains("tool") || message.contains("function")
 }

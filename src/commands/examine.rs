@@ -16,8 +16,8 @@ use crate::error::Failure;
 use crate::report::plural;
 use crate::review::brief::{self, RequestWords};
 use crate::review::{
-    self, Boundary, Checked, Choice, Claim, Coverage, FileRead, Finding, Gap, Ground, Group, LeftOut, Mode, ModelClass, Outcome, Prompts, Review,
-    ReviewerName, ReviewerReport, Roster, Severity, Standing, Subject, Tier, Verdict, groups, risk, roster,
+    self, Boundary, Checked, Choice, Claim, Coverage, FileRead, Finding, Gap, Ground, Group, LeftOut, Mode, ModelClass, Outcome, Prompts,
+    Review, ReviewerName, ReviewerReport, Roster, Severity, Standing, Subject, Tier, Verdict, groups, risk, roster,
 };
 use crate::settings::Settings;
 
@@ -69,11 +69,11 @@ pub struct Planned {
 pub async fn plan(input: &Input, settings: &Settings, orders: &Orders<'_>, group_bytes: usize) -> Result<Planned, Failure> {
     let prepared = prepare(input, settings, orders.tier, orders.key).await?;
     let prompts = Prompts::with(&prepared.prompts)?;
-    let known: BTreeMap<&str, &ReviewerName> = prompts.all().map(|prompt| (prompt.name.as_str(), &prompt.name)).collect();
+    let known: BTreeSet<&str> = prompts.all().map(|prompt| prompt.name.as_str()).collect();
     for name in settings.reviewers.keys().chain(&orders.only).chain(&orders.skip) {
-        if !known.contains_key(name.as_str()) {
+        if !known.contains(name.as_str()) {
             let fault = crate::yaml::Fault::whole("reviewers", format!("there is no reviewer `{name}`"));
-            return Err(fault.nearest(name.as_str(), known.keys().copied()).into());
+            return Err(fault.nearest(name.as_str(), known.iter().copied()).into());
         }
     }
     let reviewed = prepared.filtered.reviewed.files();
@@ -86,9 +86,8 @@ pub async fn plan(input: &Input, settings: &Settings, orders: &Orders<'_>, group
     };
     let roster = roster(&prompts.reviewers, &prepared.filtered, choice);
     let masked = input.change.masked(|text| prepared.mask.apply(text));
-    let part = |wanted: &dyn Fn(&RepoPath) -> bool| {
-        Change::new(masked.files().iter().filter(|file| wanted(file.path())).cloned().collect())
-    };
+    let part =
+        |wanted: &dyn Fn(&RepoPath) -> bool| Change::new(masked.files().iter().filter(|file| wanted(file.path())).cloned().collect());
     let noise: BTreeSet<&RepoPath> = prepared.filtered.security_only.iter().collect();
     let is_reviewed = |path: &RepoPath| prepared.filtered.reviewed.file(path).is_some();
     let risky = |file: &FileDiff| risk::sensitive_file(file, &settings.tiers.sensitive).is_some();
@@ -161,9 +160,13 @@ pub async fn examine(input: &Input, settings: &Settings, orders: &Orders<'_>, vo
     let unread = coverage.unread();
     if !unread.is_empty() {
         let named: Vec<String> = unread.iter().take(10).map(|path| format!("`{path}`")).collect();
-        let more = if unread.len() > named.len() { format!(" and {} more", unread.len() - named.len()) } else { String::new() };
-        let over = coverage.reads.iter().filter(|(path, _)| unread.contains(path)).all(|(_, by)| by.values().any(|read| *read == FileRead::OverBudget));
-        let what = format!("{} of {} read by nobody: {}{more}", unread.len(), plural(size.files, "file"), named.join(", "));
+        let others = if unread.len() > named.len() { format!(" and {} more", unread.len() - named.len()) } else { String::new() };
+        let over = coverage
+            .reads
+            .iter()
+            .filter(|(path, _)| unread.contains(path))
+            .all(|(_, by)| by.values().any(|read| *read == FileRead::OverBudget));
+        let what = format!("{} of {} read by nobody: {}{others}", unread.len(), plural(size.files, "file"), named.join(", "));
         incomplete.push(Gap { what, by_budget: over });
     }
     let received_code: BTreeSet<String> =
@@ -221,7 +224,8 @@ async fn with_reviewers(roster: &Roster, panel_: &Panel<'_>, hits: Checked, fiel
     let Heard { mut reports, claims, coverage } = panel(roster, panel_).await;
     let mut incomplete = gaps(&reports);
     let desk = panel_.desk;
-    let seen_original = Change::new(fields.input.change.files().iter().filter(|file| desk.change.file(file.path()).is_some()).cloned().collect());
+    let seen_original =
+        Change::new(fields.input.change.files().iter().filter(|file| desk.change.file(file.path()).is_some()).cloned().collect());
     let outside = outside(&claims, desk).await?;
     let ceilings: BTreeMap<ReviewerName, Severity> =
         fields.prompts.reviewers.iter().map(|prompt| (prompt.name.clone(), prompt.ceiling)).collect();

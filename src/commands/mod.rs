@@ -7,6 +7,7 @@ pub mod input;
 pub mod models;
 pub mod plan;
 pub mod prepare;
+pub mod replay;
 pub mod review;
 
 use std::collections::BTreeSet;

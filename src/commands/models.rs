@@ -11,7 +11,7 @@ use crate::model::{Remote, Retry, default_model, http_client, model_size, only_m
 use crate::settings::{Key, ModelClass, ModelName, Provider, Settings};
 
 /// How long a vendor may take until the first byte of an answer.
-const FIRST_BYTE: Duration = Duration::from_secs(60);
+const FIRST_BYTE: Duration = Duration::from_mins(1);
 /// How long a server of one's own may take: it may have to load the model, or to work off a queue.
 const FIRST_BYTE_OWN: Duration = Duration::from_mins(5);
 /// Bytes of patches that one request embeds, for a model whose size is known.
@@ -42,15 +42,13 @@ pub async fn reach(settings: &Settings, env: &Env) -> Result<Reach, Failure> {
     let mut by_class = BTreeMap::new();
     let mut sizes_known = true;
     for class in ModelClass::ALL {
-        let (provider, model) = match settings.models.get(&class).and_then(|chain| chain.first()) {
-            Some(ModelName { provider, model }) => {
-                let provider = settings.providers.iter().find(|known| known.name == *provider).expect("settings check the provider of a model");
-                (provider, model.clone())
-            }
-            None => {
-                let Some(provider) = settings.providers.first() else { continue };
-                (provider, default(provider, class, &http, &mut only).await?)
-            }
+        let named = settings.models.get(&class).and_then(|chain| chain.first());
+        let (provider, model) = if let Some(ModelName { provider, model }) = named {
+            let known = settings.providers.iter().find(|known| known.name == *provider);
+            (known.expect("settings check the provider of a model"), model.clone())
+        } else {
+            let Some(provider) = settings.providers.first() else { continue };
+            (provider, default(provider, class, &http, &mut only).await?)
         };
         sizes_known &= model_size(&model).is_some();
         by_class.insert(class, engine(provider, &model, &http));
@@ -59,7 +57,12 @@ pub async fn reach(settings: &Settings, env: &Env) -> Result<Reach, Failure> {
     Ok(Reach { models: Models { by_class }, group_bytes })
 }
 
-async fn default(provider: &Provider, class: ModelClass, http: &reqwest::Client, only: &mut BTreeMap<String, String>) -> Result<String, Failure> {
+async fn default(
+    provider: &Provider,
+    class: ModelClass,
+    http: &reqwest::Client,
+    only: &mut BTreeMap<String, String>,
+) -> Result<String, Failure> {
     if provider.base_url.is_none() {
         return Ok(default_model(provider.kind, class).to_owned());
     }

@@ -106,7 +106,8 @@ async fn prompts(files: Option<&Files>) -> Result<Vec<(String, String)>, Failure
     let mut texts = files.read(&paths.iter().collect::<Vec<_>>()).await?;
     let mut prompts = Vec::new();
     for path in paths.iter().filter(|path| path.file_name() != "README.md") {
-        let unreadable = || Fault::whole(path.as_str(), format!("it cannot be read as a prompt of at most {MAX_PROMPT_BYTES} bytes of UTF-8"));
+        let unreadable =
+            || Fault::whole(path.as_str(), format!("it cannot be read as a prompt of at most {MAX_PROMPT_BYTES} bytes of UTF-8"));
         let text = texts.remove(path).and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(unreadable)?;
         prompts.push((path.to_string(), text));
     }

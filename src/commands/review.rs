@@ -88,7 +88,14 @@ fn targets(args: &ReviewArgs) -> Result<Vec<(Format, Option<&Path>)>, Failure> {
     Ok(formats.iter().copied().zip(outputs).collect())
 }
 
-fn write(targets: &[(Format, Option<&Path>)], review: &Review, shown: &Change, env: &Env, io: &mut Io, style: Style) -> Result<(), Failure> {
+fn write(
+    targets: &[(Format, Option<&Path>)],
+    review: &Review,
+    shown: &Change,
+    env: &Env,
+    io: &mut Io,
+    style: Style,
+) -> Result<(), Failure> {
     for (format, output) in targets {
         let style = if output.is_some() { Style { color: false, ..style } } else { style };
         let text = match format {

@@ -35,7 +35,10 @@ pub fn terminal(review: &Review, change: &Change, style: Style) -> String {
     let bold = paint(style, Ansi::new().bold(), &format!("Assize: {}", super::headline(review)));
     out.push_str(&bold);
     out.push('\n');
-    let context = format!("{}, in {}; {}", review.subject.label, size(review), tier(review));
+    let context = match review.mode {
+        Mode::NothingToReview => format!("{}, in {}", review.subject.label, size(review)),
+        Mode::Reviewed | Mode::DetectorsOnly(_) => format!("{}, in {}; {}", review.subject.label, size(review), tier(review)),
+    };
     push_wrapped(&mut out, &context, "  ", "  ", width);
     for finding in &review.findings {
         out.push('\n');
@@ -195,7 +198,9 @@ fn push_account(out: &mut String, review: &Review, style: Style, width: usize) {
             line("Not run", text);
         }
     }
-    for text in &roster.failed {
+    // A failure that leaves the review incomplete is told there.
+    let told = |text: &String| review.incomplete.iter().any(|gap| text.split_once(": ").is_some_and(|(_, why)| gap.what.contains(why)));
+    for text in roster.failed.iter().filter(|text| !told(text)) {
         line("Failed", text);
     }
     for gap in &review.incomplete {
@@ -203,6 +208,9 @@ fn push_account(out: &mut String, review: &Review, style: Style, width: usize) {
     }
     for text in left_out(review, NAMES_PER_REASON) {
         line("Left out", &text);
+    }
+    if let Some(text) = super::words::spent(review) {
+        line("Tokens", &text);
     }
     if !review.newly_generated.is_empty() {
         let names = review.newly_generated.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");

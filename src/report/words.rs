@@ -17,7 +17,11 @@ pub fn headline(review: &Review) -> String {
         };
     }
     let counts = counts(&review.findings);
-    let found = if counts.is_empty() { format!("nothing found in {}", share_of_files(review)) } else { counts };
+    let found = match share_of_files(review) {
+        _ if !counts.is_empty() => counts,
+        Some(share) => format!("nothing found in {share}"),
+        None => return "no reviewer answered, and the detectors found nothing".to_owned(),
+    };
     let limits = match (&review.mode, review.complete()) {
         (Mode::DetectorsOnly(_), _) => " (detectors only)",
         (Mode::Reviewed | Mode::NothingToReview, false) => ", and not everything was reviewed",
@@ -39,10 +43,16 @@ fn counts(findings: &[Finding]) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-fn share_of_files(review: &Review) -> String {
+/// How much of the change was read; `None` for none of it although there were readers.
+fn share_of_files(review: &Review) -> Option<String> {
     let unread = review.coverage.unread().len();
-    let all = review.size.files;
-    if unread == 0 { plural(all, "file") } else { format!("{} of {}", all.saturating_sub(unread), plural(all, "file")) }
+    // Noise at security-sensitive paths is read, but not part of the filtered change's size.
+    let all = review.size.files.max(review.coverage.reads.len());
+    match all.saturating_sub(unread) {
+        0 if unread > 0 => None,
+        read if read == all => Some(plural(all, "file")),
+        read => Some(format!("{read} of {}", plural(all, "file"))),
+    }
 }
 
 /// Returns a count with its noun: `1 file`, `2 files`.
@@ -108,6 +118,31 @@ pub(super) fn roster(review: &Review) -> Roster {
     }
     roster.not_run = idle.into_iter().map(|(why, names)| format!("{} ({why})", names.join(", "))).collect();
     roster
+}
+
+/// Returns what the models used together: `48,210 in (81 % cached), 1,920 out, by acme/large and acme/small`; `None` if no provider said.
+pub(super) fn spent(review: &Review) -> Option<String> {
+    let mut used = crate::review::Usage::default();
+    let mut models: Vec<&str> = Vec::new();
+    for reviewer in &review.reviewers {
+        used += reviewer.usage;
+        models.extend(reviewer.model.as_deref().filter(|model| !models.contains(model)).into_iter().collect::<Vec<_>>());
+    }
+    let share = (used.cached * 100).checked_div(used.input)?;
+    Some(format!("{} in ({share} % cached), {} out, by {}", thousands(used.input), thousands(used.output), models.join(", ")))
+}
+
+/// A number with commas between its thousands.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 /// Who ran, who failed, who was not run.

@@ -74,6 +74,9 @@ type Refusal = (DropReason, String);
 fn finding(claim: &Claim, ground: &Ground<'_>) -> Result<Finding, Refusal> {
     let ceiling = ground.ceilings.get(&claim.category).copied().unwrap_or(Severity::Critical);
     let severity = claim.severity.min(ceiling);
+    if severity == Severity::Nit {
+        return Err((DropReason::Nit, "nits are not shown".to_owned()));
+    }
     let place = place(claim, severity, ground)?;
     let (path, lines) = match &place {
         Found::Lines { file, first, last } => (file.path().clone(), Some((*file, *first, *last))),

@@ -47,6 +47,9 @@ pub fn groups(change: &Change, noise: &Change, budget: usize, risky: impl Fn(&Fi
     groups
 }
 
+/// Bytes that stand beside the text of a line: anchor, marker and line feed.
+const BESIDE_TEXT_BYTES: usize = 16;
+
 /// A piece with what places it: the folder and name it belongs to, and its size.
 struct Item {
     home: Vec<String>,
@@ -114,8 +117,6 @@ fn items(file: &FileDiff, budget: usize) -> Vec<Item> {
     if whole.bytes <= budget || total == 0 {
         return vec![whole];
     }
-    // Anchor, marker and line feed stand beside each line's text.
-    const BESIDE_TEXT_BYTES: usize = 16;
     let room = budget.saturating_sub(patch::heading(file).len() + 200).max(1);
     let mut ends: Vec<usize> = Vec::new();
     let (mut start, mut used, mut at) = (0, 0, 0);

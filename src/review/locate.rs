@@ -14,6 +14,9 @@ const LEAST_WORD_CHARS: usize = 3;
 /// Most lines of a span.
 const MAX_SPAN_LINES: usize = 100;
 
+/// Whether two lines are the same in some sense.
+type Same<'f> = &'f dyn Fn(&str, &str) -> bool;
+
 /// Returns the lines of a file's patch that are cited: indices over all lines of all hunks, first and last, in one hunk.
 pub(super) fn in_patch(file: &FileDiff, cited: &Cited) -> Option<(usize, usize)> {
     by_anchor(file, cited).or_else(|| by_quote(file, cited))
@@ -61,8 +64,7 @@ fn by_quote(file: &FileDiff, cited: &Cited) -> Option<(usize, usize)> {
     let near = AnchorRef::parse(&cited.first).map(|anchor| (anchor.side, anchor.line));
     let chars: usize = quote.iter().map(|line| line.chars().filter(|c| !c.is_whitespace()).count()).sum();
     let fuzzy = |a: &str, b: &str| words(a) == words(b) || likeness(a, b) >= LEAST_LIKENESS;
-    let steps: [&dyn Fn(&str, &str) -> bool; 3] =
-        [&|a: &str, b: &str| a.trim_end() == b.trim_end(), &|a: &str, b: &str| words(a) == words(b), &fuzzy];
+    let steps: [Same<'_>; 3] = [&|a: &str, b: &str| a.trim_end() == b.trim_end(), &|a: &str, b: &str| words(a) == words(b), &fuzzy];
     let usable = if chars < LEAST_FUZZY_CHARS { 2 } else { 3 };
     for same in steps.into_iter().take(usable) {
         let mut found: Vec<(Side, usize, usize)> = Vec::new();

@@ -156,7 +156,8 @@ pub fn judge(findings: Vec<Finding>, judgements: &[Judgement], ceilings: &BTreeM
         let judgement = by_id.get(&index)?;
         let finding = &findings[index];
         let silent = finding.severity == Severity::Critical && judgement.why.trim().is_empty();
-        Some(*judgement).filter(|judgement| !is_detected(finding) && !(silent && judgement.decision != Decision::Keep))
+        let heard = !is_detected(finding) && (!silent || judgement.decision == Decision::Keep);
+        heard.then_some(*judgement)
     };
     let stays = |index: usize| decided(index).is_none_or(|judgement| judgement.decision == Decision::Keep);
     let target = |index: usize| {

@@ -249,6 +249,8 @@ pub enum DropReason {
     OutOfScope,
     /// The same was there before and is untouched.
     AlreadyThere,
+    /// A nit: people do not see them.
+    Nit,
     /// A codex finding left without a rule.
     NoRule,
     /// Suppressed in the code by `assize:ignore`.
@@ -270,6 +272,7 @@ impl DropReason {
             Self::Unsupported => "unsupported",
             Self::OutOfScope => "out_of_scope",
             Self::AlreadyThere => "already_there",
+            Self::Nit => "nit",
             Self::NoRule => "no_rule",
             Self::Suppressed => "suppressed",
             Self::DraftRule => "draft_rule",

@@ -99,8 +99,9 @@ fn why_not(prompt: &Prompt, files: &[FileDiff], set: Option<&ReviewerSettings>, 
         Trigger::AgentsMd if touches(risk::touches_agent_instructions) => None,
         Trigger::AgentsMd => Some("nothing that agent instructions tell about is touched"),
     };
+    let empty = files.is_empty().then_some("nothing that it reads passed the filter");
     let without_rules = (prompt.name.as_str() == "codex" && !choice.any_rule).then_some("no rule applies to these files");
-    (idle.or(without_rules).map(str::to_owned), false)
+    (empty.or(idle).or(without_rules).map(str::to_owned), false)
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub struct Thread {
 }
 
 /// One note.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that GitLab tells")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     /// GitLab's number.

@@ -3,4 +3,8 @@
 mod cli;
 mod generated;
 mod local;
+#[path = "../servers/model/mod.rs"]
+mod model_server;
+mod model_wire;
 mod rooms;
+mod stories;

@@ -4,25 +4,23 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Room and the rooms it may name, besides itself. What stands at the rim (`error`, `exit`, `env`, `yaml`) is in the list as well.
-const MAY_NAME: [(&str, &[&str]); 11] = [
-    ("change", &[]),
-    ("codex", &["change", "error"]),
-    ("review", &["change", "codex", "exit", "yaml"]),
-    ("round", &["change", "codex", "review"]),
-    ("report", &["change", "codex", "review"]),
-    ("settings", &["codex", "env", "error", "exit", "review", "yaml"]),
-    ("checkout", &["change", "env", "error", "exit", "yaml"]),
-    ("model", &["error", "exit", "review", "settings"]),
-    ("agent", &["change", "checkout", "codex", "error", "model", "review"]),
-    ("telemetry", &["env"]),
-    (
-        "commands",
-        &["agent", "change", "checkout", "cli", "codex", "env", "error", "exit", "model", "report", "review", "settings", "telemetry", "yaml"],
-    ),
+const MAY_NAME: &[(&str, &str)] = &[
+    ("change", ""),
+    ("codex", "change error"),
+    ("review", "change codex exit yaml"),
+    ("round", "change codex review"),
+    ("report", "change codex review"),
+    ("story", "yaml"),
+    ("settings", "codex env error exit review yaml"),
+    ("checkout", "change env error exit yaml"),
+    ("model", "error exit review settings"),
+    ("agent", "change checkout codex error model review"),
+    ("telemetry", "env"),
+    ("commands", "agent change checkout cli codex env error exit model report review settings story telemetry yaml"),
 ];
 
 /// Rooms that do no I/O.
-const PURE: [&str; 5] = ["change", "codex", "review", "round", "report"];
+const PURE: &[&str] = &["change", "codex", "review", "round", "report", "story"];
 
 fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("the folder is part of the repository") {
@@ -51,10 +49,10 @@ fn named(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn a_room_names_only_the_rooms_before_it() {
-    for (room, allowed) in MAY_NAME {
+    for &(room, allowed) in MAY_NAME {
         for (path, text) in texts(room) {
             for name in named(&text) {
-                let fine = name == room || name.is_empty() || allowed.contains(&name.as_str());
+                let fine = name == room || name.is_empty() || allowed.split(' ').any(|known| known == name);
                 assert!(fine, "{} names the room `{name}`, which {room} must not know", path.display());
             }
         }

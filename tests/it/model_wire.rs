@@ -1,12 +1,10 @@
 //! `Remote` against a server that speaks both protocols over real sockets.
 
-#[path = "servers/model/mod.rs"]
-mod model_server;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::model_server::{Answer, Fault, ModelServer, Seen};
 use assize::exit::Exit;
 use assize::model::{
     AnswerSchema, Exchange, Model as _, ModelError, ModelErrorKind, Patience, Remote, Reply, Request, Retry, Started, Stop, ToolCall,
@@ -15,7 +13,6 @@ use assize::model::{
 use assize::review::Usage;
 use assize::settings::{Key, Provider, ProviderKind};
 use futures::FutureExt as _;
-use model_server::{Answer, Fault, ModelServer, Seen};
 use serde_json::{Value, json};
 
 const BOTH: [ProviderKind; 2] = [ProviderKind::Anthropic, ProviderKind::OpenAi];

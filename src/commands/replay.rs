@@ -1,0 +1,217 @@
+//! `assize replay`: a run again from its story, offline, with the answers that its models gave. And the story of a run, while it goes on.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::examine::{Examined, Orders, Voices, examine};
+use super::input::Input;
+use crate::agent::{Engine, Models};
+use crate::change::{RepoPath, parse};
+use crate::checkout::Files;
+use crate::cli::ReplayArgs;
+use crate::env::{Env, Io};
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::model::{ModelError, ModelErrorKind, Recorded, RecordedAnswer, Reply, Stop, ToolCall};
+use crate::report::{self, Style};
+use crate::review::brief::RequestWords;
+use crate::review::{self, Usage, calls_in};
+use crate::settings::{self, ConfigText, Flags, ModelClass};
+use crate::story::{self, Answer, Call, Failed, Story, Tokens, Told};
+
+/// Bytes of patches that one request embeds, where the story does not say.
+const GROUP_BYTES: usize = 200_000;
+/// What boundaries and marks derive from in a story.
+const KEY: &[u8] = b"assize story";
+/// Longest part of a tool's arguments that the account of a run shows, in characters.
+const MAX_SHOWN_CHARS: usize = 80;
+
+/// A run, repeated.
+pub struct Replayed {
+    /// What came of it.
+    pub examined: Examined,
+    /// How it ended.
+    pub exit: Exit,
+}
+
+/// Runs the command.
+pub async fn run(args: &ReplayArgs, env: &Env, io: &mut Io, style: Style) -> Result<Exit, Failure> {
+    let name = args.file.display().to_string();
+    let text = std::fs::read_to_string(env.cwd.join(&args.file))
+        .map_err(|error| Failure::usage(format!("cannot read {name}: {error}")).hint("name a story, for example assize-run.md"))?;
+    let story = story::parse(&name, &text)?;
+    let Replayed { examined, exit } = replay(&name, &story).await?;
+    let account = account(&story);
+    let report = report::terminal(&examined.review, &examined.shown, style);
+    super::print(io, &if account.is_empty() { report } else { format!("{account}\n{report}") })?;
+    Ok(exit)
+}
+
+/// Repeats a story. The same story gives the same review, byte for byte.
+pub async fn replay(name: &str, story: &Story) -> Result<Replayed, Failure> {
+    let change = parse(story.change.as_bytes())
+        .map_err(|error| Failure::usage(format!("{name}: its change cannot be read: {error}")).hint("it is a unified diff, whole"))?;
+    let files = story.files.iter().map(|(path, text)| (RepoPath::from(path.as_str()), text.clone().into_bytes())).collect();
+    let input = Input {
+        label: story.title.clone(),
+        base: None,
+        head: None,
+        change,
+        files: (!story.files.is_empty()).then_some(Files::Memory(files)),
+        base_files: None,
+        config: story.config.as_ref().map(|text| ConfigText { name: ".assize.yml".to_owned(), text: text.clone() }),
+        remarks: Vec::new(),
+    };
+    let flags = Flags { fail_on: story.run.fail_on.clone(), models: Vec::new() };
+    let settings = settings::load(input.config.as_ref(), &Env::default(), &flags)?.settings;
+    let words = story
+        .run
+        .title
+        .as_ref()
+        .map(|title| RequestWords { title: title.clone(), description: story.run.description.clone().unwrap_or_default() });
+    let orders = Orders {
+        tier: story.run.tier.as_deref(),
+        only: super::reviewer_names(&story.run.only)?,
+        skip: super::reviewer_names(&story.run.skip)?,
+        key: KEY,
+        words,
+    };
+    let examined = examine(&input, &settings, &orders, voices(story)?).await?;
+    let exit = review::exit(&examined.review, settings.fail_on.verdict, settings.fail_on.incomplete);
+    Ok(Replayed { examined, exit })
+}
+
+fn voices(story: &Story) -> Result<Voices, Failure> {
+    if story.run.models.is_empty() {
+        return Ok(Voices::None("no model is configured".to_owned()));
+    }
+    let mut by_class = BTreeMap::new();
+    for (word, name) in &story.run.models {
+        let class = ModelClass::parse(word)
+            .ok_or_else(|| Failure::usage(format!("`{word}` is no class of models")).hint("top, standard or light"))?;
+        // Each class has all answers: a reader asks one class only, and takes its own.
+        let model = Recorded::new(name.clone(), story.answers.iter().map(recorded));
+        by_class.insert(class, Ok(Engine { model: Arc::new(model), first_byte: Duration::from_mins(1) }));
+    }
+    Ok(Voices::Models(Models { by_class }, story.run.group_bytes.unwrap_or(GROUP_BYTES)))
+}
+
+fn recorded(told: &Told) -> RecordedAnswer {
+    let Answer { text, calls, stop, usage, error } = &told.answer;
+    let reply = match error {
+        Some(Failed { kind, message }) => {
+            Err(ModelError { kind: kind_of(kind), status: None, retry_after: None, message: message.clone() })
+        }
+        None => Ok(Reply {
+            text: text.clone(),
+            calls: calls
+                .iter()
+                .enumerate()
+                .map(|(index, Call { name, arguments })| ToolCall {
+                    id: format!("call-{index}"),
+                    name: name.clone(),
+                    arguments: arguments.clone(),
+                })
+                .collect(),
+            stop: match stop.as_deref() {
+                None => Stop::Done,
+                Some("length") => Stop::Length,
+                Some(other) => Stop::Refused(other.strip_prefix("refused: ").unwrap_or(other).to_owned()),
+            },
+            usage: usage.map_or(Usage { calls: 1, ..Usage::default() }, |tokens| Usage {
+                calls: 1,
+                input: tokens.input,
+                cached: tokens.cached,
+                cache_write: 0,
+                output: tokens.output,
+            }),
+        }),
+    };
+    RecordedAnswer { reader: told.reader.clone(), reply }
+}
+
+/// Returns what a model answered as its story tells it.
+pub fn told(answer: &RecordedAnswer) -> Told {
+    let answer_told = match &answer.reply {
+        Err(error) => {
+            Answer { error: Some(Failed { kind: word_of(error.kind).to_owned(), message: error.message.clone() }), ..Answer::default() }
+        }
+        Ok(reply) => Answer {
+            text: reply.text.clone(),
+            calls: reply.calls.iter().map(|call| Call { name: call.name.clone(), arguments: call.arguments.clone() }).collect(),
+            stop: match &reply.stop {
+                Stop::Done => None,
+                Stop::Length => Some("length".to_owned()),
+                Stop::Refused(why) => Some(format!("refused: {why}")),
+            },
+            usage: Some(Tokens { input: reply.usage.input, cached: reply.usage.cached, output: reply.usage.output }),
+            error: None,
+        },
+    };
+    Told { reader: answer.reader.clone(), answer: answer_told }
+}
+
+const KINDS: [(ModelErrorKind, &str); 8] = [
+    (ModelErrorKind::RateLimited, "rate_limited"),
+    (ModelErrorKind::Unavailable, "unavailable"),
+    (ModelErrorKind::TimedOut, "timed_out"),
+    (ModelErrorKind::Credentials, "credentials"),
+    (ModelErrorKind::TooLong, "too_long"),
+    (ModelErrorKind::Refused, "refused"),
+    (ModelErrorKind::NotAModel, "not_a_model"),
+    (ModelErrorKind::NotRecorded, "not_recorded"),
+];
+
+fn kind_of(word: &str) -> ModelErrorKind {
+    KINDS.into_iter().find(|(_, known)| *known == word).map_or(ModelErrorKind::Unavailable, |(kind, _)| kind)
+}
+
+fn word_of(kind: ModelErrorKind) -> &'static str {
+    KINDS.into_iter().find(|(known, _)| *known == kind).map_or("unavailable", |(_, word)| word)
+}
+
+/// Returns the reviewers at work: what each asked and how it ended, one line an answer.
+fn account(story: &Story) -> String {
+    let mut out = String::new();
+    let width = story.answers.iter().map(|told| told.reader.chars().count()).max().unwrap_or(0);
+    for Told { reader, answer } in &story.answers {
+        let written = calls_in(&answer.text);
+        let calls = answer
+            .calls
+            .iter()
+            .map(|call| (call.name.as_str(), &call.arguments))
+            .chain(written.iter().map(|(name, arguments)| (name.as_str(), arguments)));
+        let mut parts: Vec<String> = calls.map(|(name, arguments)| did(name, arguments)).collect();
+        if let Some(Failed { kind, message }) = &answer.error {
+            parts.push(format!("{kind}: {message}"));
+        }
+        if let Some(stop) = &answer.stop {
+            parts.push(format!("stopped: {stop}"));
+        }
+        if parts.is_empty() {
+            parts.push("answers in words".to_owned());
+        }
+        writeln!(out, "{reader:width$}  {}", parts.join(", ")).expect("writing to a string cannot fail");
+    }
+    out
+}
+
+fn did(name: &str, arguments: &serde_json::Value) -> String {
+    let count = |key: &str| arguments.get(key).and_then(serde_json::Value::as_array).map(Vec::len);
+    match (name, count("findings"), count("judgements")) {
+        ("submit_findings", Some(found), _) => format!("submits {}", report::plural(found, "finding")),
+        ("submit_verdict", _, Some(judged)) => format!("submits {}", report::plural(judged, "judgement")),
+        _ => {
+            let values: Vec<String> = arguments
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(_, value)| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+                .collect();
+            let shown: String = values.join(" ").chars().take(MAX_SHOWN_CHARS).collect();
+            format!("{name} {shown}")
+        }
+    }
+}
