@@ -97,7 +97,10 @@ impl Files {
 
 impl GitTree {
     async fn read(&self, paths: &[&RepoPath]) -> Result<BTreeMap<RepoPath, Vec<u8>>, Failure> {
-        let wanted: BTreeSet<&RepoPath> = paths.iter().copied().filter(|path| !path.as_bytes().contains(&b'\n')).collect();
+        // git reads `..` as a way out of the repository and a line feed as the end of a name: neither is a path of a tree.
+        let in_a_tree =
+            |path: &&RepoPath| !path.as_bytes().contains(&b'\n') && !path.as_str().split('/').any(|part| matches!(part, "" | "." | ".."));
+        let wanted: BTreeSet<&RepoPath> = paths.iter().copied().filter(in_a_tree).collect();
         if wanted.is_empty() {
             return Ok(BTreeMap::new());
         }

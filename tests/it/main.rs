@@ -6,5 +6,6 @@ mod local;
 #[path = "../servers/model/mod.rs"]
 mod model_server;
 mod model_wire;
+mod reviewers;
 mod rooms;
 mod stories;

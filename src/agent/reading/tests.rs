@@ -1,1 +1,101 @@
-//! Tests.
+//! Tests of the loop with recorded answers, on a clock that stands still: turns, deadlines, repetitions. What a person would notice is in stories.
+
+use std::collections::BTreeMap;
+
+use futures::future::BoxFuture;
+use serde_json::json;
+use tokio::sync::OnceCell;
+
+use super::*;
+use crate::change::Change;
+use crate::codex::{Mask, RuleSet};
+use crate::model::{ModelError, Recorded, RecordedAnswer};
+use crate::review::{Boundary, ReviewerName, claims};
+
+fn desk() -> Desk {
+    Desk {
+        files: None,
+        head: None,
+        change: Change::default(),
+        rules: RuleSet::build(Vec::new(), &BTreeMap::new(), &BTreeMap::new()).unwrap(),
+        mask: Mask::new(&[], b"k"),
+        boundary: Boundary::new(b"k"),
+        withheld: Box::new(|_| false),
+        corpus: OnceCell::new(),
+    }
+}
+
+fn reply(calls: &[(&str, Value)]) -> Reply {
+    let calls = calls.iter().enumerate().map(|(id, (name, arguments))| ToolCall {
+        id: id.to_string(),
+        name: (*name).to_owned(),
+        arguments: arguments.clone(),
+    });
+    Reply { text: String::new(), calls: calls.collect(), stop: Stop::Done, usage: Usage { calls: 1, input: 10, ..Usage::default() } }
+}
+
+async fn run(model: Arc<dyn Model>) -> Read<crate::review::Claim> {
+    let task = Task {
+        reader: "quality".into(),
+        model: &model,
+        first_byte: Duration::from_secs(9),
+        deadline: Instant::now() + Duration::from_secs(60),
+        may: &[Tool::ReadRule],
+        submit: Submit::Findings,
+        tools: Arc::new([]),
+        system: "s".into(),
+        change: "c".into(),
+        brief: "b".into(),
+    };
+    let name = ReviewerName::parse("quality").unwrap();
+    read(task, &desk(), &Started::default(), |answer| claims(answer, &name)).await
+}
+
+fn recorded(replies: Vec<Reply>) -> Arc<dyn Model> {
+    Arc::new(Recorded::new("acme/m", replies.into_iter().map(|reply| RecordedAnswer { reader: "quality".into(), reply: Ok(reply) })))
+}
+
+#[tokio::test]
+async fn a_reader_that_never_ends_is_cut_by_its_turns_and_its_usage_counts() {
+    let endless = (0..MAX_TURNS + 5).map(|turn| reply(&[("read_rule", json!({ "id": format!("QUAL-{turn:04}") }))])).collect();
+    let read = run(recorded(endless)).await;
+    let fault = read.failed.unwrap();
+    assert_eq!((fault.why.as_str(), fault.by_budget), ("it did not end within 24 turns", true));
+    assert_eq!(read.usage.calls, MAX_TURNS as u64);
+}
+
+#[tokio::test]
+async fn too_many_calls_are_a_budget() {
+    let many: Vec<(String, Value)> = (0..60).map(|number| ("read_rule".to_owned(), json!({ "id": number }))).collect();
+    let replies = (0..3)
+        .map(|turn| reply(&many.iter().map(|(name, id)| (name.as_str(), json!({ "id": format!("{turn}{id}") }))).collect::<Vec<_>>()));
+    let fault = run(recorded(replies.collect())).await.failed.unwrap();
+    assert_eq!((fault.why.as_str(), fault.by_budget), ("it made more than 120 tool calls", true));
+}
+
+/// A model that never answers.
+struct Silent;
+
+impl Model for Silent {
+    fn name(&self) -> &'static str {
+        "acme/silent"
+    }
+
+    fn turn<'a>(&'a self, _request: &'a Request, _started: &'a Started) -> BoxFuture<'a, Result<Reply, ModelError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_over_its_time_is_cut() {
+    let begun = Instant::now();
+    let fault = run(Arc::new(Silent)).await.failed.unwrap();
+    assert_eq!((fault.why.as_str(), fault.by_budget, begun.elapsed().as_secs()), ("it was over its time", true, 60));
+}
+
+#[tokio::test]
+async fn submitting_beside_other_calls_ends_the_reading() {
+    let both = reply(&[("read_rule", json!({ "id": "QUAL-0001" })), ("submit_findings", json!({ "findings": [] }))]);
+    let read = run(recorded(vec![both])).await;
+    assert_eq!((read.failed, read.items.len()), (None, 0));
+}
