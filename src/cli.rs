@@ -125,6 +125,9 @@ pub struct ReviewArgs {
     /// The model of a class (top, standard or light), e.g. top=anthropic/claude-opus-4-7
     #[arg(long, value_name = "CLASS=NAME")]
     pub model: Vec<String>,
+    /// Leave the run as a story that `assize replay` repeats; in a GitLab job it is assize-run.md if not given
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
     /// Run the detectors only
     #[arg(long)]
     pub no_model: bool,

@@ -9,6 +9,7 @@ mod noise;
 mod parse;
 mod path;
 mod position;
+mod print;
 
 pub use anchor::{Anchor, AnchorRef, LineHash, Side, Span};
 pub use digest::patch_id;
@@ -17,6 +18,7 @@ pub use noise::{FilterRules, Filtered, GeneratedMarks, MARKER_LINES, Noise, filt
 pub use parse::{MAX_DIFF_BYTES, MAX_FILES, MAX_HUNK_LINES, ParseError, parse};
 pub use path::RepoPath;
 pub use position::{LinePosition, Position, path_sha1};
+pub use print::print;
 
 use std::fmt;
 

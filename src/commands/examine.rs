@@ -11,7 +11,7 @@ use super::input::Input;
 use super::prepare::{Prepared, prepare};
 use crate::agent::{Desk, Heard, Judged, Models, Panel, coordinate, panel, refute};
 use crate::change::{Change, FileDiff, RepoPath, looks_secret};
-use crate::codex::{Scope, detect};
+use crate::codex::{Scope, Source, detect};
 use crate::error::Failure;
 use crate::report::plural;
 use crate::review::brief::{self, RequestWords};
@@ -49,6 +49,10 @@ pub struct Examined {
     pub review: Review,
     /// The change with secrets masked: what reports show.
     pub shown: Change,
+    /// The masked text of the changed files, and of the others that the checks read.
+    pub texts: BTreeMap<RepoPath, String>,
+    /// The team's prompts and rules, and AGENTS.md: what decided beside the change, by path.
+    pub policy: Vec<(String, String)>,
 }
 
 /// What a run will do, before anybody is asked.
@@ -123,6 +127,13 @@ pub async fn examine(input: &Input, settings: &Settings, orders: &Orders<'_>, vo
     let left_out: Vec<LeftOut> =
         prepared.filtered.left_out.iter().map(|(path, reason)| LeftOut { path: path.clone(), reason: reason.clone() }).collect();
     let newly_generated = prepared.filtered.newly_generated.clone();
+    let policy = prepared.policy.clone();
+    let mut texts: BTreeMap<RepoPath, String> = BTreeMap::new();
+    for (path, source) in &prepared.sources {
+        if let Source::Whole(text) = source {
+            texts.insert(path.clone(), prepared.mask.apply(text));
+        }
+    }
     let remarks = input.remarks.iter().cloned().chain(prepared.remarks.iter().cloned()).chain(review::unseen(&detected)).collect();
 
     let heard = match &mode {
@@ -154,7 +165,8 @@ pub async fn examine(input: &Input, settings: &Settings, orders: &Orders<'_>, vo
             with_reviewers(&roster, &panel, hits, &ground).await?
         }
     };
-    let Opinion { mut checked, reports, coverage, mut incomplete } = heard;
+    let Opinion { mut checked, reports, coverage, mut incomplete, read } = heard;
+    texts.extend(read);
     review::sort(&mut checked.findings);
     review::fingerprints(&mut checked.findings, &input.change);
     let unread = coverage.unread();
@@ -189,7 +201,7 @@ pub async fn examine(input: &Input, settings: &Settings, orders: &Orders<'_>, vo
         remarks,
         received_code: received_code.into_iter().collect(),
     };
-    Ok(Examined { review, shown })
+    Ok(Examined { review, shown, texts, policy })
 }
 
 /// What detectors, reviewers and judges make of a change together.
@@ -198,6 +210,8 @@ struct Opinion {
     reports: Vec<ReviewerReport>,
     coverage: Coverage,
     incomplete: Vec<Gap>,
+    /// Files beside the changed ones that the checks read, masked.
+    read: BTreeMap<RepoPath, String>,
 }
 
 fn without_reviewers(hits: Checked) -> Opinion {
@@ -208,13 +222,14 @@ fn without_reviewers(hits: Checked) -> Opinion {
         reports: Vec::new(),
         coverage: Coverage::default(),
         incomplete: Vec::new(),
+        read: BTreeMap::new(),
     }
 }
 
 /// What the reviewers' words are held against, beside what the panel holds.
 struct Fields<'a> {
     input: &'a Input,
-    sources: &'a BTreeMap<RepoPath, crate::codex::Source>,
+    sources: &'a BTreeMap<RepoPath, Source>,
     prompts: &'a Prompts,
     tier: Tier,
     settings: &'a Settings,
@@ -267,7 +282,7 @@ async fn with_reviewers(roster: &Roster, panel_: &Panel<'_>, hits: Checked, fiel
         dropped.extend(refuted.dropped);
         findings = refuted.findings;
     }
-    Ok(Opinion { checked: Checked { findings, dropped }, reports, coverage, incomplete })
+    Ok(Opinion { checked: Checked { findings, dropped }, reports, coverage, incomplete, read: outside })
 }
 
 fn judge_prompt(prompt: &review::Prompt, settings: &Settings) -> review::Prompt {

@@ -19,6 +19,30 @@ const GROUP_BYTES: usize = 200_000;
 /// The same for a model of unknown size: many servers of one's own have 32k tokens.
 const GROUP_BYTES_UNKNOWN: usize = 60_000;
 
+/// Returns what each class would be answered by, by name, without asking anybody. Empty: no provider is configured.
+pub fn named(settings: &Settings) -> BTreeMap<ModelClass, String> {
+    let mut names = BTreeMap::new();
+    for class in ModelClass::ALL {
+        let chosen = settings.models.get(&class).and_then(|chain| chain.first());
+        let name = match (chosen, settings.providers.first()) {
+            (Some(model), _) => format!("{}/{}", model.provider, model.model),
+            (None, Some(provider)) => match &provider.base_url {
+                None => format!("{}/{}", provider.name, default_model(provider.kind, class)),
+                Some(url) => format!("the only model of {url}"),
+            },
+            (None, None) => continue,
+        };
+        names.insert(class, name);
+    }
+    names
+}
+
+/// Returns how many bytes of patches one request may embed with these models.
+pub fn group_bytes<'a>(names: impl IntoIterator<Item = &'a String>) -> usize {
+    let known = |name: &String| name.split_once('/').is_some_and(|(_, model)| model_size(model).is_some());
+    if names.into_iter().all(known) { GROUP_BYTES } else { GROUP_BYTES_UNKNOWN }
+}
+
 /// The models of a run, and how much of a change fits one request.
 pub struct Reach {
     /// The models by class.
@@ -40,21 +64,20 @@ pub async fn reach(settings: &Settings, env: &Env) -> Result<Reach, Failure> {
     let http = http_client(extra_ca.as_deref())?;
     let mut only: BTreeMap<String, String> = BTreeMap::new();
     let mut by_class = BTreeMap::new();
-    let mut sizes_known = true;
+    let mut names = Vec::new();
     for class in ModelClass::ALL {
-        let named = settings.models.get(&class).and_then(|chain| chain.first());
-        let (provider, model) = if let Some(ModelName { provider, model }) = named {
+        let chosen = settings.models.get(&class).and_then(|chain| chain.first());
+        let (provider, model) = if let Some(ModelName { provider, model }) = chosen {
             let known = settings.providers.iter().find(|known| known.name == *provider);
             (known.expect("settings check the provider of a model"), model.clone())
         } else {
             let Some(provider) = settings.providers.first() else { continue };
             (provider, default(provider, class, &http, &mut only).await?)
         };
-        sizes_known &= model_size(&model).is_some();
+        names.push(format!("{}/{model}", provider.name));
         by_class.insert(class, engine(provider, &model, &http));
     }
-    let group_bytes = if sizes_known { GROUP_BYTES } else { GROUP_BYTES_UNKNOWN };
-    Ok(Reach { models: Models { by_class }, group_bytes })
+    Ok(Reach { models: Models { by_class }, group_bytes: group_bytes(&names) })
 }
 
 async fn default(

@@ -1,46 +1,85 @@
 //! `assize plan`: what a review would look at, without looking. It calls no model.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::examine::{self, Orders, Planned};
 use super::input;
-use super::prepare::prepare;
+use super::models::{group_bytes, named};
 use crate::cli::SourceArgs;
 use crate::codex;
 use crate::env::{Env, Io};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::{left_out_reason, plural};
-use crate::review::risk;
+use crate::review::brief;
+use crate::review::{Boundary, Reads, risk};
 use crate::settings::{self, Flags};
+
+/// Bytes of a prompt for one token, roughly; providers say the true number afterwards.
+const BYTES_PER_TOKEN: usize = 4;
 
 /// Runs the command.
 pub async fn run(args: &SourceArgs, env: &Env, io: &mut Io) -> Result<Exit, Failure> {
     let input = input::gather(args, env, &mut *io.stdin).await?;
     let settings = settings::load(input.config.as_ref(), env, &Flags::default())?.settings;
-    let plan = prepare(&input, &settings, args.tier.as_deref(), b"plan").await?;
-    let reviewed = plan.filtered.reviewed.files();
+    let models = named(&settings);
+    let orders = Orders { tier: args.tier.as_deref(), only: [].into(), skip: [].into(), key: b"plan", words: None };
+    let plan = examine::plan(&input, &settings, &orders, group_bytes(models.values())).await?;
+    let Planned { prepared, seen, roster, groups, prompts } = &plan;
+    let reviewed = prepared.filtered.reviewed.files();
     let size = risk::size(reviewed);
     let mut out = String::new();
     let mut line = |text: String| writeln!(out, "{text}").expect("writing to a string cannot fail");
-    line(format!("Change    {}", input.label));
-    line(format!("Tier      {}, because {}", plan.tier.tier.word(), plan.tier.reasons.join("; ")));
-    line(format!("Reviewed  {} (+{} −{})", plural(size.files, "file"), size.added, size.removed));
+    line(format!("Change     {}", input.label));
+    line(format!("Tier       {}, because {}", prepared.tier.tier.word(), prepared.tier.reasons.join("; ")));
+    line(format!("Reviewed   {} (+{} −{})", plural(size.files, "file"), size.added, size.removed));
     for file in reviewed {
-        let ids: Vec<&str> = plan.rules.applicable(file.path()).map(|rule| rule.id.as_str()).collect();
-        line(format!("  {} (+{} −{}), {}", file.path(), file.added(), file.removed(), plural(ids.len(), "rule")));
+        let rules = prepared.rules.applicable(file.path()).count();
+        line(format!("  {} (+{} −{}), {}", file.path(), file.added(), file.removed(), plural(rules, "rule")));
     }
-    line(format!("Left out  {}", plural(plan.filtered.left_out.len(), "file")));
-    for (path, noise) in &plan.filtered.left_out {
+    line(format!("Left out   {}", plural(prepared.filtered.left_out.len(), "file")));
+    for (path, noise) in &prepared.filtered.left_out {
         line(format!("  {path}: {}", left_out_reason(noise)));
     }
-    let applicable: Vec<&str> = plan
+    let applicable: Vec<&str> = prepared
         .rules
         .iter()
         .filter(|rule| reviewed.iter().any(|file| codex::applies(rule, file.path())))
         .map(|rule| rule.id.as_str())
         .collect();
-    line(format!("Rules     {} of {} apply: {}", applicable.len(), plan.rules.len(), applicable.join(", ")));
-    line("Models    none: this version runs the detectors only".to_owned());
+    line(format!("Rules      {} of {} apply: {}", applicable.len(), prepared.rules.len(), applicable.join(", ")));
+    if models.is_empty() {
+        line("Reviewers  none: no model is configured, so only detectors would run".to_owned());
+    } else {
+        line(format!("Reviewers  {} over {}", plural(roster.seats.len(), "reviewer"), plural(groups.len(), "group")));
+        let index = prepared.rules.index(&seen.files().iter().map(|file| file.path().clone()).collect::<Vec<_>>());
+        let shared = brief::system(&prompts.preamble, &index, prepared.agents_md.as_deref()).len();
+        let boundary = Boundary::new(orders.key);
+        let mut tokens = 0;
+        for seat in &roster.seats {
+            let model = models.get(&seat.prompt.class).map_or("no model", String::as_str);
+            let own = brief::reviewer(&boundary, &seat.prompt, None, &settings.language).len();
+            let read = groups.iter().enumerate().filter(|(_, group)| match seat.reads {
+                Reads::Change => !group.sensitive_noise,
+                Reads::ChangeAndSensitiveNoise => true,
+                Reads::SensitiveNoise => group.sensitive_noise,
+            });
+            let bytes: usize = read.map(|(number, _)| shared + own + brief::change(&boundary, seen, groups, number).len()).sum();
+            tokens += bytes / BYTES_PER_TOKEN;
+            line(format!("  {} on {model}, about {} tokens in the first turn", seat.prompt.name, bytes / BYTES_PER_TOKEN));
+        }
+        line(format!(
+            "  about {tokens} tokens together, of which a provider's cache charges most only once; tools, coordinator and refuter come on top"
+        ));
+        let mut idle: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (prompt, why) in &roster.idle {
+            idle.entry(why).or_default().push(prompt.name.as_str());
+        }
+        for (why, names) in idle {
+            line(format!("  not {}: {why}", names.join(", ")));
+        }
+    }
     super::print(io, &out)?;
     Ok(Exit::Done)
 }

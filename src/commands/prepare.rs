@@ -37,13 +37,16 @@ pub struct Prepared {
     pub prompts: Vec<(String, String)>,
     /// The base's instructions for agents, masked.
     pub agents_md: Option<String>,
+    /// The files behind all that: prompts, the team's rules, AGENTS.md.
+    pub policy: Vec<(String, String)>,
 }
 
 /// Prepares a change. `tier` forces one; `key` marks secrets in masked text.
 pub async fn prepare(input: &Input, settings: &Settings, tier: Option<&str>, key: &[u8]) -> Result<Prepared, Failure> {
     let builtin = codex::builtin();
     let mask = Mask::new(builtin, key);
-    let rules = rules(builtin, settings, input.files.as_ref()).await?;
+    let mut policy = Vec::new();
+    let rules = rules(builtin, settings, input.files.as_ref(), &mut policy).await?;
     let mut remarks = Vec::new();
     let sources = sources(&input.change, input.files.as_ref(), &mut remarks).await?;
     let marks = marks(&input.change, &sources, input.base_files.as_ref()).await?;
@@ -61,11 +64,18 @@ pub async fn prepare(input: &Input, settings: &Settings, tier: Option<&str>, key
     let tier = classify(filtered.reviewed.files(), &settings.tiers.sensitive, &bounds, forced.as_ref());
     let prompts = prompts(input.files.as_ref()).await?;
     let agents_md = agents_md(input, &sources).await?.map(|text| mask.apply(&text));
-    Ok(Prepared { filtered, tier, rules, sources, mask, remarks, prompts, agents_md })
+    policy.extend(prompts.iter().cloned());
+    policy.extend(agents_md.iter().map(|text| ("AGENTS.md".to_owned(), text.clone())));
+    Ok(Prepared { filtered, tier, rules, sources, mask, remarks, prompts, agents_md, policy })
 }
 
 /// The rules in force: built-in ones and those of the team's folders.
-async fn rules(builtin: &[Rule], settings: &Settings, files: Option<&Files>) -> Result<RuleSet, Failure> {
+async fn rules(
+    builtin: &[Rule],
+    settings: &Settings,
+    files: Option<&Files>,
+    policy: &mut Vec<(String, String)>,
+) -> Result<RuleSet, Failure> {
     let mut rules = if settings.codex.builtin { builtin.to_vec() } else { Vec::new() };
     for folder in &settings.codex.paths {
         let Some(files) = files else {
@@ -91,6 +101,7 @@ async fn rules(builtin: &[Rule], settings: &Settings, files: Option<&Files>) -> 
                 .ok_or_else(|| Fault::whole(path.as_str(), format!("it cannot be read as a rule of at most {MAX_RULE_BYTES} bytes")))?;
             let text = String::from_utf8(bytes).map_err(|_| Fault::whole(path.as_str(), "a rule file is UTF-8"))?;
             rules.push(codex::parse(path.as_str(), &text)?);
+            policy.push((path.to_string(), text));
         }
     }
     RuleSet::build(rules, &settings.codex.disable, &settings.codex.severity)

@@ -1,6 +1,6 @@
 //! `assize replay`: a run again from its story, offline, with the answers that its models gave. And the story of a run, while it goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,18 +8,18 @@ use std::time::Duration;
 use super::examine::{Examined, Orders, Voices, examine};
 use super::input::Input;
 use crate::agent::{Engine, Models};
-use crate::change::{RepoPath, parse};
+use crate::change::{RepoPath, parse, print};
 use crate::checkout::Files;
 use crate::cli::ReplayArgs;
 use crate::env::{Env, Io};
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::model::{ModelError, ModelErrorKind, Recorded, RecordedAnswer, Reply, Stop, ToolCall};
+use crate::model::{Model as _, ModelError, ModelErrorKind, Recorded, RecordedAnswer, Recording, Reply, Stop, ToolCall};
 use crate::report::{self, Style};
 use crate::review::brief::RequestWords;
 use crate::review::{self, Usage, calls_in};
 use crate::settings::{self, ConfigText, Flags, ModelClass};
-use crate::story::{self, Answer, Call, Failed, Story, Tokens, Told};
+use crate::story::{self, Answer, Call, Expected, Failed, Run, Story, Tokens, Told};
 
 /// Bytes of patches that one request embeds, where the story does not say.
 const GROUP_BYTES: usize = 200_000;
@@ -132,8 +132,67 @@ fn recorded(told: &Told) -> RecordedAnswer {
     RecordedAnswer { reader: told.reader.clone(), reply }
 }
 
+/// What of a run its story needs beside what came of it.
+pub struct Tape {
+    models: Vec<(ModelClass, Arc<Recording>)>,
+    group_bytes: usize,
+}
+
+impl Tape {
+    /// Returns the tape of these models, which from now on keep everything that they answer.
+    pub fn of(models: &mut Models, group_bytes: usize) -> Self {
+        let mut kept: Vec<(ModelClass, Arc<Recording>)> = Vec::new();
+        for (class, engine) in &mut models.by_class {
+            if let Ok(engine) = engine {
+                let recording = Arc::new(Recording::new(engine.model.clone()));
+                engine.model = recording.clone();
+                kept.push((*class, recording));
+            }
+        }
+        Self { models: kept, group_bytes }
+    }
+}
+
+/// Columns of the report in a story.
+const STORY_COLUMNS: usize = 100;
+
+/// Returns the story of a run: the masked change, the masked texts that were read, what the models answered, and what came of it.
+///
+/// A secret is masked in it, so a finding of a detector for secrets does not come back when the story is repeated.
+pub fn story_of(input: &Input, orders: &Orders<'_>, examined: &Examined, tape: Option<&Tape>, fail_on: Option<&str>) -> Story {
+    let names = |names: &BTreeSet<review::ReviewerName>| names.iter().map(ToString::to_string).collect();
+    let mut files: BTreeMap<String, String> = examined.texts.iter().map(|(path, text)| (path.to_string(), text.clone())).collect();
+    files.extend(examined.policy.iter().cloned());
+    let recordings = tape.map_or(&[][..], |tape| &tape.models);
+    let mut answers: Vec<Told> = recordings.iter().flat_map(|(_, recording)| recording.answers()).map(|answer| told(&answer)).collect();
+    let seat = |told: &Told| {
+        let name = told.reader.split('@').next().unwrap_or(&told.reader);
+        examined.review.reviewers.iter().position(|report| report.name.as_str() == name)
+    };
+    answers.sort_by_key(|told| (seat(told), told.reader.clone()));
+    let terminal = report::terminal(&examined.review, &examined.shown, Style { color: false, width: STORY_COLUMNS });
+    Story {
+        title: input.label.clone(),
+        run: Run {
+            tier: orders.tier.map(str::to_owned),
+            only: names(&orders.only),
+            skip: names(&orders.skip),
+            fail_on: fail_on.map(str::to_owned),
+            models: recordings.iter().map(|(class, recording)| (class.word().to_owned(), recording.name().to_owned())).collect(),
+            title: orders.words.as_ref().map(|words| words.title.clone()),
+            description: orders.words.as_ref().map(|words| words.description.clone()),
+            group_bytes: tape.map(|tape| tape.group_bytes),
+        },
+        change: print(&examined.shown),
+        files,
+        config: input.config.as_ref().map(|config| config.text.clone()),
+        answers,
+        expected: vec![Expected { name: "terminal".to_owned(), text: terminal, at: 0..0 }],
+    }
+}
+
 /// Returns what a model answered as its story tells it.
-pub fn told(answer: &RecordedAnswer) -> Told {
+fn told(answer: &RecordedAnswer) -> Told {
     let answer_told = match &answer.reply {
         Err(error) => {
             Answer { error: Some(Failed { kind: word_of(error.kind).to_owned(), message: error.message.clone() }), ..Answer::default() }

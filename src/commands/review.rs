@@ -7,6 +7,7 @@ use std::pin::pin;
 use super::examine::{Examined, HEARTBEAT, Orders, Voices, examine};
 use super::input;
 use super::models::{Reach, reach};
+use super::replay::{Tape, story_of};
 use crate::change::Change;
 use crate::cli::{Format, ReviewArgs};
 use crate::env::{Env, Io};
@@ -15,7 +16,11 @@ use crate::exit::Exit;
 use crate::report::{self, Style};
 use crate::review::{self, Review};
 use crate::settings::{self, Flags, Settings};
+use crate::story;
 use crate::telemetry::Progress;
+
+/// Where a job leaves its story.
+const STORY_FILE: &str = "assize-run.md";
 
 /// Runs the command.
 pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet: bool) -> Result<Exit, Failure> {
@@ -25,7 +30,11 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
     let input = input::gather(&args.source, env, &mut *io.stdin).await?;
     let flags = Flags { fail_on: args.fail_on.clone(), models: args.model.clone() };
     let settings = settings::load(input.config.as_ref(), env, &flags)?.settings;
-    let voices = voices(args, &settings, env).await?;
+    let mut voices = voices(args, &settings, env).await?;
+    let tape = match &mut voices {
+        Voices::Models(models, group_bytes) => Some(Tape::of(models, *group_bytes)),
+        Voices::None(_) => None,
+    };
     let key = key(env);
     let orders = Orders {
         tier: args.source.tier.as_deref(),
@@ -35,10 +44,15 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
         words: None,
     };
     progress.section(&mut io.stderr, "review", "Reviewing");
-    let Examined { review, shown } = with_heartbeat(examine(&input, &settings, &orders, voices), &mut progress, &mut *io.stderr).await?;
+    let examined = with_heartbeat(examine(&input, &settings, &orders, voices), &mut progress, &mut *io.stderr).await?;
     progress.end(&mut io.stderr);
-    tracing::info!(findings = review.findings.len(), dropped = review.dropped.len(), verdict = review.verdict.word(), "reviewed");
 
+    let record = args.record.as_deref().or_else(|| env.in_gitlab_ci().then_some(Path::new(STORY_FILE)));
+    if let Some(path) = record {
+        let story = story_of(&input, &orders, &examined, tape.as_ref(), args.fail_on.as_deref());
+        save(path, &story::write(&story), env)?;
+    }
+    let Examined { review, shown, .. } = examined;
     write(&targets, &review, &shown, env, io, style)?;
     Ok(review::exit(&review, settings.fail_on.verdict, settings.fail_on.incomplete))
 }
@@ -77,6 +91,12 @@ pub(super) async fn with_heartbeat<T>(work: impl Future<Output = T>, progress: &
     }
 }
 
+fn save(path: &Path, text: &str, env: &Env) -> Result<(), Failure> {
+    std::fs::write(env.cwd.join(path), text).map_err(|error| {
+        Failure::outside(format!("cannot write {}: {error}", path.display())).hint("name a file in a folder that exists and can be written")
+    })
+}
+
 /// Where each format goes: the first `--output` takes the first `--format`; what has none goes to standard output.
 fn targets(args: &ReviewArgs) -> Result<Vec<(Format, Option<&Path>)>, Failure> {
     let formats: &[Format] = if args.format.is_empty() { &[Format::Terminal] } else { &args.format };
@@ -104,10 +124,7 @@ fn write(
             Format::Json => report::json(review),
         };
         match output {
-            Some(path) => std::fs::write(env.cwd.join(path), text).map_err(|error| {
-                Failure::outside(format!("cannot write {}: {error}", path.display()))
-                    .hint("name a file in a folder that exists and can be written")
-            })?,
+            Some(path) => save(path, &text, env)?,
             None => super::print(io, &text)?,
         }
     }

@@ -8,7 +8,7 @@ use super::{Expected, MAX_STORY_BYTES, Run, Story, Told};
 use crate::yaml::{self, Fault};
 
 /// What a fence can be: the second word behind it.
-const ROLES: [&str; 6] = ["run", "change", "file", "config", "answer", "expect"];
+const ROLES: [&str; 7] = ["run", "change", "file", "fragment", "config", "answer", "expect"];
 
 /// A fenced block.
 struct Block<'t> {
@@ -21,7 +21,8 @@ struct Block<'t> {
 /// Reads a story. `origin` is its name in messages.
 ///
 /// A fence says what it holds: ```` ```diff change ````, ```` ```python file src/a.py ````, ```` ```yaml config ````, ```` ```yaml run ````,
-/// ```` ```json answer security ````, ```` ```text expect terminal ````. The first word is for highlighting only.
+/// ```` ```json answer security ````, ```` ```text expect terminal ````. The first word is for highlighting only. A `fragment` is a file whose
+/// last line has no line feed.
 pub fn parse(origin: &str, text: &str) -> Result<Story, Fault> {
     if text.len() > MAX_STORY_BYTES {
         return Err(Fault::whole(origin, format!("a story has at most {} MiB", MAX_STORY_BYTES >> 20)));
@@ -45,8 +46,9 @@ pub fn parse(origin: &str, text: &str) -> Result<Story, Fault> {
                 has_change = true;
                 block.text.clone_into(&mut story.change);
             }
-            "file" => {
-                if story.files.insert(named("file")?, block.text.to_owned()).is_some() {
+            "file" | "fragment" => {
+                let text = if role == "file" { block.text } else { block.text.strip_suffix('\n').unwrap_or(block.text) };
+                if story.files.insert(named("file")?, text.to_owned()).is_some() {
                     return Err(fault(format!("the file {name} stands here twice")));
                 }
             }

@@ -22,7 +22,8 @@ pub fn write(story: &Story) -> String {
     if !story.files.is_empty() {
         out.push_str("\n## Files\n");
         for (path, text) in &story.files {
-            fence(&mut out, &format!("text file {path}"), text);
+            let role = if text.is_empty() || text.ends_with('\n') { "file" } else { "fragment" };
+            fence(&mut out, &format!("text {role} {path}"), text);
         }
     }
     for (reader, _) in readers(&story.answers) {
@@ -87,7 +88,7 @@ mod tests {
                 title,
                 run: Run { tier: Some("lite".into()), ..Run::default() },
                 change: feed(change),
-                files: [("a/b.md".to_owned(), feed(file))].into(),
+                files: [("a/b.md".to_owned(), file)].into(),
                 config: Some("version: 1\n".into()),
                 answers: vec![Told { reader: "security".into(), answer: Answer { text: said, ..Answer::default() } }],
                 expected: Vec::new(),

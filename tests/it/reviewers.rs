@@ -124,7 +124,7 @@ async fn no_secret_no_ignored_file_and_no_git_reaches_a_model() {
         .call("c8", "git_history", r#"{"path": "src/session.py"}"#)
         .call("c9", "read_diff", r#"{"path": "src/session.py"}"#);
     server.when("# Your part: Quality", look);
-    server.when("files", submit(&json!([])));
+    server.when("# Your part: Quality", submit(&json!([])));
     let repo = repo();
     repo.write(".assize.yml", config("openai", &server));
     let output = run(&repo, &["--only", "quality"], &[("ACME_KEY", "sk-test-1")]).await;
@@ -222,4 +222,32 @@ async fn a_model_that_takes_no_tools_is_asked_for_a_structured_answer() {
         "{}",
         seen[1].body
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_leaves_a_story_that_repeats_it_without_the_server() {
+    let server = ModelServer::start().await;
+    server.when("# Your part: Quality", Answer::default().call("c1", "grep", r#"{"pattern": "digest"}"#));
+    server.when("# Your part: Quality", submit(&json!([finding()])));
+    let kept = json!({ "judgements": [{ "id": "C-1", "decision": "keep", "why": "shown" }] });
+    server.when("# Your part: Coordinator", Answer::default().call("c2", "submit_verdict", &kept.to_string()));
+    let repo = Repo::empty();
+    repo.write("src/session.py", "def digest(token):\n    return token\n");
+    repo.commit("first");
+    repo.write("src/session.py", "def digest(token):\n    return token[1:]");
+    let config_file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(config_file.path(), config("anthropic", &server)).expect("written");
+    let path = config_file.path().display().to_string();
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let story = dir.path().join("run.md").display().to_string();
+    let output = run(&repo, &["--only", "quality", "--config", &path, "--record", &story], &[("ACME_KEY", "sk-test-1")]).await;
+    let first = text(&output.stdout);
+    assert!(first.starts_with("Assize: 1 important\n"), "{first}{}", text(&output.stderr));
+    drop(server);
+    let told = std::fs::read_to_string(&story).expect("a story was left");
+    assert!(!told.contains("sk-test-1") && told.contains(first.trim_end()), "{told}");
+    let replayed = crate::local::assize_in(dir.path(), &["replay", "run.md"]);
+    let second = text(&replayed.stdout);
+    assert!(second.ends_with(&first), "first:\n{first}\nsecond:\n{second}{}", text(&replayed.stderr));
+    assert!(second.contains("quality      grep digest") && second.contains("coordinator  submits 1 judgement"), "{second}");
 }

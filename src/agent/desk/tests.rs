@@ -29,7 +29,7 @@ async fn ask(desk: &Desk, tool: Tool, arguments: Value) -> String {
 
 #[tokio::test]
 async fn lines_are_numbered_and_no_more_than_an_answer_holds() {
-    let long: String = (1..=1000).map(|number| format!("line {number}\n")).collect();
+    let long = (1..=1000).map(|number| format!("line {number}")).collect::<Vec<_>>().join("\n");
     let desk = desk(Some(&[("a.rs", &long)]));
     let text = ask(&desk, Tool::ReadFile, json!({ "path": "a.rs", "start": 5, "end": 7 })).await;
     assert!(text.contains("id=\"a.rs:5-7 of 1000\"") && text.contains("\n5: line 5\n6: line 6\n7: line 7\n<"), "{text}");

@@ -39,7 +39,7 @@ async fn run(model: Arc<dyn Model>) -> Read<crate::review::Claim> {
         reader: "quality".into(),
         model: &model,
         first_byte: Duration::from_secs(9),
-        deadline: Instant::now() + Duration::from_secs(60),
+        deadline: Instant::now() + Duration::from_mins(1),
         may: &[Tool::ReadRule],
         submit: Submit::Findings,
         tools: Arc::new([]),

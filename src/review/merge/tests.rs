@@ -8,8 +8,8 @@ use crate::codex::RuleId;
 use crate::review::{Confidence, NoLine};
 
 fn change() -> Change {
-    let lines: String = (1..=9).map(|number| format!("+line {number}\n")).collect();
-    parse(format!("--- /dev/null\n+++ b/a.rs\n@@ -0,0 +1,9 @@\n{lines}").as_bytes()).unwrap()
+    let lines = (1..=9).map(|number| format!("+line {number}")).collect::<Vec<_>>().join("\n");
+    parse(format!("--- /dev/null\n+++ b/a.rs\n@@ -0,0 +1,9 @@\n{lines}\n").as_bytes()).unwrap()
 }
 
 fn finding(title: &str, severity: Severity, line: Option<usize>, rule: Option<&str>, detected: bool) -> Finding {
