@@ -32,7 +32,7 @@ const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 /// Branches that are tried when no remote says which one is the default.
 const DEFAULT_BRANCHES: [&str; 4] = ["origin/main", "origin/master", "main", "master"];
 /// Exactly the diff GitLab makes, whatever the user has configured.
-const DIFF: [&str; 12] = [
+pub(super) const DIFF: [&str; 12] = [
     "diff",
     "--no-ext-diff",
     "--no-textconv",

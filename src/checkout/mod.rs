@@ -4,7 +4,9 @@
 mod files;
 mod git;
 mod local;
+mod range;
 
 pub use files::{Files, MAX_BLOB_BYTES};
 pub use git::Git;
 pub use local::{Local, directory, local};
+pub use range::{branch_tip, range};

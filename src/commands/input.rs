@@ -30,6 +30,8 @@ pub struct Input {
     pub files: Option<Files>,
     /// The base's files, if the run has any.
     pub base_files: Option<Files>,
+    /// Where rules, prompts and AGENTS.md are read from: the target branch's tip in a merge request, the head's own files locally.
+    pub policy: Option<Files>,
     /// The configuration, if there is one.
     pub config: Option<ConfigText>,
     /// Remarks for the reader.
@@ -98,7 +100,8 @@ async fn from_diff(diff: &Path, repo: Option<&Path>, env: &Env, stdin: &mut (dyn
             "only the diff was given, not the files: name their folder with --repo DIR for detectors that read whole files".to_owned(),
         );
     }
-    Ok(Input { label, base: None, head: None, change, files, base_files: None, config: None, remarks })
+    let policy = files.clone();
+    Ok(Input { label, base: None, head: None, change, files, base_files: None, policy, config: None, remarks })
 }
 
 fn read(from: &mut (dyn Read + Send), name: &str) -> Result<Vec<u8>, Failure> {
@@ -123,6 +126,7 @@ async fn from_repository(dir: &Path, base: Option<&str>, env: &Env) -> Result<In
         base: local.base,
         head: local.head,
         change,
+        policy: Some(local.files.clone()),
         files: Some(local.files),
         base_files: local.base_files,
         config: None,

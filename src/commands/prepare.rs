@@ -46,7 +46,7 @@ pub async fn prepare(input: &Input, settings: &Settings, tier: Option<&str>, key
     let builtin = codex::builtin();
     let mask = Mask::new(builtin, key);
     let mut policy = Vec::new();
-    let rules = rules(builtin, settings, input.files.as_ref(), &mut policy).await?;
+    let rules = rules(builtin, settings, input.policy.as_ref(), &mut policy).await?;
     let mut remarks = Vec::new();
     let sources = sources(&input.change, input.files.as_ref(), &mut remarks).await?;
     let marks = marks(&input.change, &sources, input.base_files.as_ref()).await?;
@@ -62,7 +62,7 @@ pub async fn prepare(input: &Input, settings: &Settings, tier: Option<&str>, key
     let bounds = Bounds { trivial: bound(settings.tiers.trivial), lite: bound(settings.tiers.lite) };
     let forced = tier.and_then(Tier::parse).map(|tier| Forced { tier, by: format!("--tier {}", tier.word()), may_lower: true });
     let tier = classify(filtered.reviewed.files(), &settings.tiers.sensitive, &bounds, forced.as_ref());
-    let prompts = prompts(input.files.as_ref()).await?;
+    let prompts = prompts(input.policy.as_ref()).await?;
     let agents_md = agents_md(input, &sources).await?.map(|text| mask.apply(&text));
     policy.extend(prompts.iter().cloned());
     policy.extend(agents_md.iter().map(|text| ("AGENTS.md".to_owned(), text.clone())));
@@ -128,6 +128,11 @@ async fn prompts(files: Option<&Files>) -> Result<Vec<(String, String)>, Failure
 /// AGENTS.md as it was before the change: what the change says about it is under review.
 async fn agents_md(input: &Input, sources: &BTreeMap<RepoPath, Source>) -> Result<Option<String>, Failure> {
     let path = RepoPath::from("AGENTS.md");
+    let read =
+        async |files: &Files| Ok::<_, Failure>(files.read_one(&path).await?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
+    if let Some(base) = &input.base_files {
+        return read(base).await;
+    }
     if let Some(file) = input.change.file(&path) {
         let head = match sources.get(&path) {
             Some(Source::Whole(head)) => head.as_str(),
@@ -135,8 +140,10 @@ async fn agents_md(input: &Input, sources: &BTreeMap<RepoPath, Source>) -> Resul
         };
         return Ok(file.old.as_ref().and_then(|_| file.base_text(head)));
     }
-    let Some(files) = &input.files else { return Ok(None) };
-    Ok(files.read_one(&path).await?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    match &input.policy {
+        Some(files) => read(files).await,
+        None => Ok(None),
+    }
 }
 
 /// The head's text of every changed file. Where the files do not fit the diff, its hunks are all that can be trusted, and the reader is told.

@@ -54,12 +54,14 @@ pub async fn replay(name: &str, story: &Story) -> Result<Replayed, Failure> {
     let change = parse(story.change.as_bytes())
         .map_err(|error| Failure::usage(format!("{name}: its change cannot be read: {error}")).hint("it is a unified diff, whole"))?;
     let files = story.files.iter().map(|(path, text)| (RepoPath::from(path.as_str()), text.clone().into_bytes())).collect();
+    let files = (!story.files.is_empty()).then_some(Files::Memory(files));
     let input = Input {
         label: story.title.clone(),
         base: None,
         head: None,
         change,
-        files: (!story.files.is_empty()).then_some(Files::Memory(files)),
+        policy: files.clone(),
+        files,
         base_files: None,
         config: story.config.as_ref().map(|text| ConfigText { name: ".assize.yml".to_owned(), text: text.clone() }),
         remarks: Vec::new(),

@@ -6,6 +6,7 @@ mod local;
 #[path = "../servers/model/mod.rs"]
 mod model_server;
 mod model_wire;
+mod range;
 mod reviewers;
 mod rooms;
 mod stories;
