@@ -6,6 +6,7 @@ pub mod checkout;
 pub mod cli;
 pub mod codex;
 pub mod commands;
+pub mod comment;
 pub mod env;
 pub mod error;
 pub mod exit;

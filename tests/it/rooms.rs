@@ -9,6 +9,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("codex", "change error"),
     ("review", "change codex exit yaml"),
     ("round", "change codex review"),
+    ("comment", "change codex report review round"),
     ("report", "change codex review"),
     ("story", "yaml"),
     ("settings", "codex env error exit review yaml"),
@@ -20,7 +21,7 @@ const MAY_NAME: &[(&str, &str)] = &[
 ];
 
 /// Rooms that do no I/O.
-const PURE: &[&str] = &["change", "codex", "review", "round", "report", "story"];
+const PURE: &[&str] = &["change", "codex", "review", "round", "comment", "report", "story"];
 
 fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("the folder is part of the repository") {
