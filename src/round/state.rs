@@ -1,0 +1,444 @@
+//! What is remembered of a merge request from round to round. It must not know where it is kept: `marker` writes and reads it.
+
+mod wire;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::change::{CommitId, RepoPath, Side};
+use crate::codex::RuleId;
+use crate::review::{Finding, Place, Severity, Tier, Usage, Verdict};
+
+/// The format that this program writes, and the newest that it understands.
+pub const STATE_VERSION: u32 = 1;
+/// The longest title that is remembered, in characters.
+const MAX_TITLE_CHARS: usize = 200;
+
+/// Fields that a newer program wrote: kept and written back, never read.
+pub type Extra = BTreeMap<String, Value>;
+
+/// Everything that is remembered of a merge request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// The newest format that wrote to it.
+    pub version: u32,
+    /// The oldest format that may read it.
+    pub min_reader: u32,
+    /// The rounds, oldest first.
+    pub rounds: Vec<Round>,
+    /// Every finding of every round, sorted by ID.
+    pub findings: Vec<Known>,
+    /// The number of the next finding. It only grows, so that no `F-n` ever means two things.
+    pub next_id: u32,
+    /// Closed findings that are no longer remembered, for want of room.
+    pub trimmed: u32,
+    /// Fields of newer programs.
+    pub extra: Extra,
+}
+
+/// One round.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Round {
+    /// Its number, from 1.
+    pub number: u32,
+    /// The reviewed head.
+    pub head: CommitId,
+    /// The merge base.
+    pub base: CommitId,
+    /// The tip of the target branch, which the instructions came from.
+    pub target: CommitId,
+    /// Identity of the change whatever it is based on.
+    pub patch_id: String,
+    /// How much scrutiny it got.
+    pub tier: Tier,
+    /// The tier that a label or the command line forced.
+    pub forced_tier: Option<Tier>,
+    /// Over the findings that were open.
+    pub verdict: Verdict,
+    /// Whether everything that the tier requires was done.
+    pub complete: bool,
+    /// Tokens and calls of the round.
+    pub usage: Usage,
+    /// Digest of configuration, prompts and codex.
+    pub config_digest: String,
+    /// The newest note of a person that the round had read.
+    pub newest_note: Option<NewestNote>,
+    /// Digest of which threads were resolved, see `Conversation::digest`.
+    pub threads_digest: String,
+    /// Fields of newer programs.
+    pub extra: Extra,
+}
+
+/// The newest note of a person that a round had read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewestNote {
+    /// GitLab's number.
+    pub id: u64,
+    /// When it was written, as GitLab gives it.
+    pub at: String,
+}
+
+/// The lasting name of a finding within its merge request: `F-12`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FindingId(u32);
+
+impl FindingId {
+    /// Returns the name with this number.
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// Returns the name if `text` is `F-` and a number from 1, without leading zeros.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("F-")?;
+        let plain = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+        plain.then(|| digits.parse().ok().map(Self))?
+    }
+
+    /// Returns the number.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for FindingId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "F-{}", self.0)
+    }
+}
+
+/// A finding as it is remembered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    /// Its lasting name.
+    pub id: FindingId,
+    /// Its identity over rounds, as of the last round that saw it.
+    pub fingerprint: String,
+    /// Its rules, sorted.
+    pub rule_ids: Vec<RuleId>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// One line that states what is wrong; at most 200 characters.
+    pub title: String,
+    /// Where it stood when it was last seen.
+    pub place: KnownPlace,
+    /// What became of it.
+    pub status: Status,
+    /// The round that raised it.
+    pub first: u32,
+    /// The last round that saw it.
+    pub last: u32,
+    /// Its thread, if it has one.
+    pub thread: Option<ThreadRef>,
+    /// Fields of newer programs.
+    pub extra: Extra,
+}
+
+/// Where a finding stood when it was last seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownPlace {
+    /// The file.
+    pub path: RepoPath,
+    /// The last of its lines; none for a whole file.
+    pub line: Option<u32>,
+    /// The side that the line number counts on.
+    pub side: Side,
+}
+
+/// A thread of a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThreadRef {
+    /// GitLab's ID of the discussion.
+    pub id: String,
+    /// Number of its first note, which links point to.
+    pub note: u64,
+}
+
+/// What became of a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It is there.
+    Open,
+    /// A person or GitLab says it is fixed; not checked yet. It counts as open.
+    ClaimedFixed {
+        /// Who, if it is known.
+        by: Option<String>,
+    },
+    /// It was checked to be gone.
+    Fixed {
+        /// The round that checked it.
+        round: u32,
+        /// The head of that round.
+        commit: CommitId,
+    },
+    /// A person decided that it stays.
+    Dismissed {
+        /// The person's name without `@`.
+        by: String,
+        /// The reason given, or empty. Untrusted.
+        why: String,
+    },
+}
+
+impl Status {
+    /// Returns whether it still counts in the verdict.
+    pub const fn is_open(&self) -> bool {
+        match self {
+            Self::Open | Self::ClaimedFixed { .. } => true,
+            Self::Fixed { .. } | Self::Dismissed { .. } => false,
+        }
+    }
+}
+
+/// Why a state could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// A newer program wrote it and this one must leave it alone.
+    #[error("the state of this merge request needs format {needs}, and this program reads up to {STATE_VERSION}")]
+    TooOld {
+        /// The oldest format that may read it.
+        needs: u32,
+    },
+    /// It is damaged.
+    #[error("the state of this merge request cannot be read: {0}")]
+    Unreadable(String),
+}
+
+impl State {
+    /// Returns the state before the first round.
+    pub fn new() -> Self {
+        Self {
+            version: STATE_VERSION,
+            min_reader: STATE_VERSION,
+            rounds: Vec::new(),
+            findings: Vec::new(),
+            next_id: 1,
+            trimmed: 0,
+            extra: Extra::new(),
+        }
+    }
+
+    /// Returns the state as JSON.
+    pub fn to_json(&self) -> String {
+        wire::write(self)
+    }
+
+    /// Reads a state from JSON.
+    pub fn from_json(json: &[u8]) -> Result<Self, StateError> {
+        wire::read(json)
+    }
+
+    /// Returns the finding of that name.
+    pub fn finding(&self, id: FindingId) -> Option<&Known> {
+        self.findings.iter().find(|known| known.id == id)
+    }
+
+    /// Returns the last round.
+    pub fn last(&self) -> Option<&Round> {
+        self.rounds.last()
+    }
+
+    /// Returns the number of the round over this head and base: the last one's again when it was over the same, so that a run that is
+    /// repeated goes on where it stopped.
+    pub fn round_over(&self, head: &CommitId, base: &CommitId) -> u32 {
+        match self.last() {
+            Some(last) if last.head == *head && last.base == *base => last.number,
+            Some(last) => last.number.saturating_add(1),
+            None => 1,
+        }
+    }
+
+    /// Returns the state after `round`: its findings replaced, and the round added, or put in the place of the same one.
+    #[must_use]
+    pub fn after(&self, round: Round, findings: Vec<Known>, next_id: u32) -> Self {
+        let mut after = self.clone();
+        if after.last().is_some_and(|last| last.number == round.number) {
+            after.rounds.pop();
+        }
+        after.rounds.push(round);
+        after.findings = findings;
+        after.next_id = next_id.max(self.next_id);
+        after.version = self.version.max(STATE_VERSION);
+        after
+    }
+
+    /// Returns the verdict over the findings that are open.
+    pub fn verdict(&self) -> Verdict {
+        Verdict::over(self.findings.iter().filter(|known| known.status.is_open()).map(|known| known.severity))
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Known {
+    /// Returns a finding as it is remembered when it is first seen.
+    pub fn of(id: FindingId, finding: &Finding, round: u32) -> Self {
+        Self {
+            id,
+            fingerprint: finding.fingerprint.clone(),
+            rule_ids: finding.rule_ids.clone(),
+            severity: finding.severity,
+            title: shortened(&finding.title),
+            place: KnownPlace::of(&finding.place),
+            status: Status::Open,
+            first: round,
+            last: round,
+            thread: None,
+            extra: Extra::new(),
+        }
+    }
+
+    /// Takes over what a later round saw of it.
+    pub fn seen(&mut self, finding: &Finding, round: u32) {
+        self.fingerprint.clone_from(&finding.fingerprint);
+        self.rule_ids.clone_from(&finding.rule_ids);
+        self.severity = finding.severity;
+        self.title = shortened(&finding.title);
+        self.place = KnownPlace::of(&finding.place);
+        self.last = round;
+    }
+}
+
+fn shortened(title: &str) -> String {
+    match title.char_indices().nth(MAX_TITLE_CHARS) {
+        Some((at, _)) => format!("{}…", title[..at].trim_end()),
+        None => title.to_owned(),
+    }
+}
+
+impl KnownPlace {
+    /// Returns a place as it is remembered.
+    pub fn of(place: &Place) -> Self {
+        match place {
+            Place::Lines(span) => Self { path: span.path().clone(), line: Some(span.last().line()), side: span.last().side() },
+            Place::File { path, .. } => Self { path: path.clone(), line: None, side: Side::New },
+            Place::Outside(related) => Self { path: related.path.clone(), line: Some(related.line), side: Side::New },
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A commit made of one digit.
+    pub(in crate::round) fn commit(digit: char) -> CommitId {
+        CommitId::parse(&digit.to_string().repeat(40)).unwrap()
+    }
+
+    pub(in crate::round) fn round(number: u32, head: char) -> Round {
+        Round {
+            number,
+            head: commit(head),
+            base: commit('b'),
+            target: commit('c'),
+            patch_id: "feed".to_owned(),
+            tier: Tier::Lite,
+            forced_tier: None,
+            verdict: Verdict::ApprovedWithComments,
+            complete: true,
+            usage: Usage { calls: 4, input: 1000, cached: 600, cache_write: 5, output: 77 },
+            config_digest: "cafe".to_owned(),
+            newest_note: Some(NewestNote { id: 9, at: "2026-11-24T02:03:04.000Z".to_owned() }),
+            threads_digest: "d1".to_owned(),
+            extra: Extra::new(),
+        }
+    }
+
+    pub(in crate::round) fn known(number: u32, status: Status) -> Known {
+        Known {
+            id: FindingId::new(number),
+            fingerprint: format!("{number:016x}"),
+            rule_ids: vec![RuleId::parse("SEC-0012").unwrap()],
+            severity: Severity::Important,
+            title: format!("finding {number}"),
+            place: KnownPlace { path: "src/orders.rs".into(), line: Some(41), side: Side::New },
+            status,
+            first: 1,
+            last: 1,
+            thread: Some(ThreadRef { id: format!("{number:040x}"), note: u64::from(number) }),
+            extra: Extra::new(),
+        }
+    }
+
+    pub(in crate::round) fn sample() -> State {
+        State {
+            rounds: vec![round(1, '1'), round(2, '2')],
+            findings: vec![
+                known(1, Status::Open),
+                known(2, Status::Fixed { round: 2, commit: commit('2') }),
+                known(3, Status::Dismissed { by: "mira".to_owned(), why: "covered by the proxy".to_owned() }),
+                known(4, Status::ClaimedFixed { by: None }),
+            ],
+            next_id: 5,
+            ..State::new()
+        }
+    }
+
+    #[test]
+    fn a_state_is_read_as_it_was_written() {
+        assert_eq!(State::from_json(sample().to_json().as_bytes()), Ok(sample()));
+        assert_eq!(State::from_json(State::new().to_json().as_bytes()), Ok(State::new()));
+    }
+
+    #[test]
+    fn an_older_reader_keeps_what_a_newer_writer_added() {
+        let mut newer: Value = serde_json::from_str(&sample().to_json()).unwrap();
+        newer["version"] = 2.into();
+        newer["mood"] = "fine".into();
+        newer["rounds"][1]["cost_usd"] = serde_json::json!({ "total": 1.5 });
+        newer["findings"][0]["votes"] = serde_json::json!([1, 2]);
+        let read = State::from_json(newer.to_string().as_bytes()).unwrap();
+        let written: Value = serde_json::from_str(&read.to_json()).unwrap();
+        assert_eq!(written, newer);
+    }
+
+    #[test]
+    fn a_newer_reader_takes_what_an_older_writer_left_out() {
+        let oldest = r#"{"version":1,"min_reader":1,"rounds":[],"findings":[],"next_id":3}"#;
+        assert_eq!(State::from_json(oldest.as_bytes()), Ok(State { next_id: 3, ..State::new() }));
+    }
+
+    #[test]
+    fn a_reader_that_is_too_old_says_so_whatever_the_rest_looks_like() {
+        let future = r#"{"min_reader":7,"rounds":"elsewhere"}"#;
+        assert_eq!(State::from_json(future.as_bytes()), Err(StateError::TooOld { needs: 7 }));
+    }
+
+    #[test]
+    fn a_damaged_state_is_an_error_and_never_an_empty_one() {
+        for text in
+            ["", "{}", "[]", r#"{"version":1,"min_reader":1}"#, r#"{"version":1,"min_reader":1,"rounds":[{}],"findings":[],"next_id":1}"#]
+        {
+            assert!(matches!(State::from_json(text.as_bytes()), Err(StateError::Unreadable(_))), "{text}");
+        }
+        let mut odd: Value = serde_json::from_str(&sample().to_json()).unwrap();
+        odd["findings"][0]["status"] = "melted".into();
+        assert!(matches!(State::from_json(odd.to_string().as_bytes()), Err(StateError::Unreadable(_))));
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        assert_eq!(FindingId::parse("F-12"), Some(FindingId::new(12)));
+        for text in ["F-", "F-0", "F-01", "f-1", "F-+1", "F-99999999999", "12"] {
+            assert_eq!(FindingId::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_repeated_run_goes_on_in_the_same_round() {
+        let state = sample();
+        assert_eq!(state.round_over(&commit('2'), &commit('b')), 2);
+        assert_eq!(state.round_over(&commit('3'), &commit('b')), 3);
+        assert_eq!(state.round_over(&commit('2'), &commit('d')), 3);
+        assert_eq!(State::new().round_over(&commit('2'), &commit('b')), 1);
+        let after = state.after(round(2, '2'), Vec::new(), 2);
+        assert_eq!((after.rounds.len(), after.next_id), (2, 5));
+    }
+}
