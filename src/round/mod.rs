@@ -4,10 +4,12 @@
 
 mod action;
 mod conversation;
+pub mod marker;
 mod request;
 mod state;
 
 pub use action::{Action, NewThread, Rung, RungPlace};
 pub use conversation::{Note, NotePlace, Person, Thread};
+pub use marker::Keys;
 pub use request::{DiffRefs, MergeRequest, RequestState};
 pub use state::{Extra, FindingId, Known, KnownPlace, NewestNote, Round, STATE_VERSION, State, StateError, Status, ThreadRef};
