@@ -5,11 +5,13 @@
 mod action;
 mod conversation;
 pub mod marker;
+pub mod reading;
 mod request;
 mod state;
 
 pub use action::{Action, NewThread, Rung, RungPlace};
 pub use conversation::{Note, NotePlace, Person, Thread};
 pub use marker::Keys;
+pub use reading::{Bots, Conversation, Marked, Origin, Remembered, Resolution, Summary};
 pub use request::{DiffRefs, MergeRequest, RequestState};
 pub use state::{Extra, FindingId, Known, KnownPlace, NewestNote, Round, STATE_VERSION, State, StateError, Status, ThreadRef};
