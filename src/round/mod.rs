@@ -5,13 +5,17 @@
 mod action;
 mod conversation;
 pub mod marker;
+pub mod plan;
 pub mod reading;
+pub mod reconcile;
 mod request;
 mod state;
 
 pub use action::{Action, NewThread, Rung, RungPlace};
 pub use conversation::{Note, NotePlace, Person, Thread};
 pub use marker::Keys;
+pub use plan::plan;
 pub use reading::{Bots, Conversation, Marked, Origin, Remembered, Resolution, Summary};
+pub use reconcile::{Reconciled, Seen, Sight, reconcile};
 pub use request::{DiffRefs, MergeRequest, RequestState};
 pub use state::{Extra, FindingId, Known, KnownPlace, NewestNote, Round, STATE_VERSION, State, StateError, Status, ThreadRef};

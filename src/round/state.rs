@@ -246,7 +246,8 @@ impl State {
         match self.last() {
             Some(last) if last.head == *head && last.base == *base => last.number,
             Some(last) => last.number.saturating_add(1),
-            None => 1,
+            // Rebuilt from threads, which remember their rounds.
+            None => self.findings.iter().map(|known| known.last).max().unwrap_or(0).saturating_add(1),
         }
     }
 
