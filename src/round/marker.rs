@@ -222,8 +222,8 @@ fn shrink(state: &mut State, lost: &mut u32) -> bool {
     if let removed @ 1.. = drop_half(&mut state.findings, fixed) {
         state.trimmed = state.trimmed.saturating_add(removed);
     } else if state.rounds.len() > ROUNDS_KEPT + 1 {
-        let last = state.rounds.len() - ROUNDS_KEPT;
-        state.rounds.drain(1..last);
+        let kept_from = state.rounds.len() - ROUNDS_KEPT;
+        state.rounds.drain(1..kept_from);
     } else if state.findings.iter().any(|known| known.title.chars().count() > SHORT_TITLE_CHARS) {
         for known in &mut state.findings {
             known.title = known.title.chars().take(SHORT_TITLE_CHARS).collect();

@@ -265,14 +265,14 @@ fn replies(input: &Input<'_>, bodies: &Bodies<'_>) -> Vec<Action> {
     let seen: BTreeSet<FindingId> = input.reconciled.seen.iter().map(|seen| seen.id).collect();
     let back = input.reconciled.open().filter(|known| known.status == Status::Open && seen.contains(&known.id));
     back.filter_map(|known| {
-        let marked = input.conversation.threads.get(&known.id)?;
+        let there = input.conversation.threads.get(&known.id)?;
         let answer = Answer::Back;
         let mark = ReplyMark { id: known.id, kind: answer.word().to_owned(), head: input.head.clone() };
-        let due = marked.resolution == Resolution::ByBot && !marked.replies.contains(&mark);
+        let due = there.resolution == Resolution::ByBot && !there.replies.contains(&mark);
         due.then(|| {
             let marker = marker::reply(&mark, input.keys);
             let body = (bodies.reply)(&Answering { known, answer, head: input.head, marker: &marker });
-            Action::Reply { thread: marked.thread.id.clone(), body, reopen: true }
+            Action::Reply { thread: there.thread.id.clone(), body, reopen: true }
         })
     })
     .collect()

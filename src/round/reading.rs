@@ -144,10 +144,10 @@ fn is_bot(person: &Person, bots: &Bots) -> bool {
 }
 
 fn marked(thread: &Thread, first: &Note, mark: FindingMark, bots: &Bots, keys: &Keys) -> Marked {
-    let resolvable = thread.notes.iter().filter(|note| note.resolvable);
+    let mut resolvable = thread.notes.iter().filter(|note| note.resolvable);
     let resolution = match resolvable.clone().find(|note| !note.resolved) {
         Some(_) => Resolution::Open,
-        None => match resolvable.last() {
+        None => match resolvable.next_back() {
             None => Resolution::Open,
             Some(note) => match &note.resolved_by {
                 Some(person) if is_bot(person, bots) => Resolution::ByBot,
@@ -179,9 +179,8 @@ impl Conversation {
         let (mut state, origin) = match self.summary.as_ref().map(|summary| &summary.state) {
             Some(Ok(state)) => (state.clone(), Origin::Summary),
             Some(Err(error @ StateError::TooOld { .. })) => return Err(error.clone()),
-            Some(Err(StateError::Unreadable(_))) => (State::new(), Origin::Rebuilt),
             None if self.threads.is_empty() => (State::new(), Origin::First),
-            None => (State::new(), Origin::Rebuilt),
+            Some(Err(StateError::Unreadable(_))) | None => (State::new(), Origin::Rebuilt),
         };
         for (id, marked) in &self.threads {
             match state.findings.iter_mut().find(|known| known.id == *id) {

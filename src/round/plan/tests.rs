@@ -14,7 +14,7 @@ use crate::change::parse;
 use crate::review::NoLine;
 
 fn change() -> Change {
-    let lines: String = (1..=12).map(|line| format!("+line {line}\n")).collect();
+    let lines = (1..=12).map(|line| format!("+line {line}")).collect::<Vec<_>>().join("\n") + "\n";
     let text = format!(
         "diff --git a/src/old.rs b/src/new.rs\nsimilarity index 90%\nrename from src/old.rs\nrename to src/new.rs\n--- a/src/old.rs\n+++ b/src/new.rs\n@@ -1,1 +1,13 @@\n context\n{lines}"
     );
@@ -155,7 +155,9 @@ fn planned(toy: &Toy, run: Run, findings: &[Finding], fixed: &[u32]) -> Vec<Acti
 /// Plans and does it.
 fn done(toy: &mut Toy, run: Run, findings: &[Finding], fixed: &[u32]) -> Vec<String> {
     let actions = planned(toy, run, findings, fixed);
-    actions.iter().for_each(|action| toy.apply(action));
+    for action in &actions {
+        toy.apply(action);
+    }
     told(&actions)
 }
 
