@@ -41,8 +41,8 @@ async fn judge(prompt: &Prompt, class: ModelClass, candidates: &[&Finding], pane
         usage,
         claims: count,
     };
-    let engine = match panel.models.get(class) {
-        Ok(engine) => engine,
+    let model = match panel.models.get(class) {
+        Ok(model) => model,
         Err(Unavailable(why)) => {
             return Judged { judgements: Vec::new(), report: report(None, Outcome::Failed { why, by_budget: false }, Usage::default(), 0) };
         }
@@ -56,8 +56,7 @@ async fn judge(prompt: &Prompt, class: ModelClass, candidates: &[&Finding], pane
     let left = panel.deadline.saturating_duration_since(Instant::now());
     let task = Task {
         reader: prompt.name.to_string(),
-        model: &engine.model,
-        first_byte: engine.first_byte,
+        model,
         deadline: Instant::now() + prompt.timeout.min(left).max(Duration::from_millis(1)),
         may: &prompt.tools,
         submit: Submit::Verdict,
@@ -67,10 +66,10 @@ async fn judge(prompt: &Prompt, class: ModelClass, candidates: &[&Finding], pane
         brief: brief::judge(boundary, prompt, panel.words, candidates, panel.language),
     };
     let read = reading::read(task, panel.desk, &Started::default(), judgements).await;
-    let outcome = match read.failed {
+    let outcome = match read.failed.clone() {
         None => Outcome::Answered,
         Some(fault) => Outcome::Failed { why: fault.why, by_budget: fault.by_budget },
     };
-    let model = (read.usage.calls > 0).then(|| engine.model.name().to_owned());
-    Judged { report: report(model, outcome, read.usage, read.items.len()), judgements: read.items }
+    let model = (!read.by.is_empty()).then(|| read.by.iter().map(String::as_str).collect::<Vec<_>>().join(" and "));
+    Judged { report: report(model, outcome, read.usage(), read.items.len()), judgements: read.items }
 }

@@ -23,17 +23,10 @@ const HEAD_START: Duration = Duration::from_secs(3);
 /// The models of a run by class.
 #[derive(Clone, Default)]
 pub struct Models {
+    /// What people should know about them, one sentence each.
+    pub remarks: Vec<String>,
     /// What each class is answered by.
-    pub by_class: BTreeMap<ModelClass, Result<Engine, Unavailable>>,
-}
-
-/// A model and how patient to be with it.
-#[derive(Clone)]
-pub struct Engine {
-    /// The model.
-    pub model: Arc<dyn Model>,
-    /// How long until the first byte of an answer.
-    pub first_byte: Duration,
+    pub by_class: BTreeMap<ModelClass, Result<Arc<dyn Model>, Unavailable>>,
 }
 
 /// Why no model answers for a class, one sentence for people.
@@ -42,9 +35,9 @@ pub struct Unavailable(pub String);
 
 impl Models {
     /// Returns what answers for a class.
-    pub(super) fn get(&self, class: ModelClass) -> Result<&Engine, Unavailable> {
+    pub(super) fn get(&self, class: ModelClass) -> Result<&Arc<dyn Model>, Unavailable> {
         match self.by_class.get(&class) {
-            Some(Ok(engine)) => Ok(engine),
+            Some(Ok(model)) => Ok(model),
             Some(Err(unavailable)) => Err(unavailable.clone()),
             None => Err(Unavailable(format!("no model is configured for the class {}", class.word()))),
         }
@@ -107,16 +100,16 @@ pub async fn panel(roster: &Roster, panel: &Panel<'_>) -> Heard {
     let slots = Semaphore::new(panel.max_agents.max(1));
     let runs = jobs.iter().map(|&(seat, group)| {
         let prompt = &roster.seats[seat].prompt;
-        let engine = panel.models.get(prompt.class);
+        let model = panel.models.get(prompt.class);
         // The first of each (model, group) in roster order leads, the others follow.
-        let leader = engine.as_ref().ok().map(|engine| {
-            let key = (engine.model.name().to_owned(), group);
+        let leader = model.as_ref().ok().map(|model| {
+            let key = (model.name().to_owned(), group);
             let leads = !heads.contains_key(&key);
             (heads.entry(key).or_default().clone(), leads)
         });
         let (change, tools, slots) = (changes[group].clone(), tools.clone(), &slots);
         async move {
-            let engine = engine?;
+            let model = model?;
             let (head, leads) = leader.expect("a model has a head");
             if !leads {
                 // Whether it started in time or not, the followers go.
@@ -126,8 +119,7 @@ pub async fn panel(roster: &Roster, panel: &Panel<'_>) -> Heard {
             let number = if panel.groups.len() > 1 { format!("@{}", group + 1) } else { String::new() };
             let task = Task {
                 reader: format!("{}{number}", prompt.name),
-                model: &engine.model,
-                first_byte: engine.first_byte,
+                model,
                 deadline: panel.deadline.min(Instant::now() + prompt.timeout),
                 may: &prompt.tools,
                 submit: Submit::Findings,
@@ -155,14 +147,15 @@ fn heard(roster: &Roster, panel: &Panel<'_>, jobs: &[(usize, usize)], results: V
     }
     for (number, seat) in roster.seats.iter().enumerate() {
         let prompt = &seat.prompt;
-        let (mut usage, mut count) = (Usage::default(), 0);
+        let (mut usage, mut count, mut by) = (Usage::default(), 0, BTreeSet::new());
         let mut faults: Vec<(String, bool)> = Vec::new();
         let mut diffs: BTreeSet<RepoPath> = BTreeSet::new();
         let mut read_in: BTreeMap<RepoPath, Vec<FileRead>> = BTreeMap::new();
         for (group, result) in by_seat.remove(&number).unwrap_or_default() {
             let how = match result {
                 Ok(read) => {
-                    usage += read.usage;
+                    usage += read.usage();
+                    by.extend(read.by);
                     count += read.items.len();
                     heard.claims.extend(read.items);
                     diffs.extend(read.diffs);
@@ -197,7 +190,7 @@ fn heard(roster: &Roster, panel: &Panel<'_>, jobs: &[(usize, usize)], results: V
             let by_budget = faults.iter().all(|(_, by_budget)| *by_budget);
             Outcome::Failed { why: faults.into_iter().map(|(why, _)| why).collect::<Vec<_>>().join("; "), by_budget }
         };
-        let model = panel.models.get(prompt.class).ok().filter(|_| usage.calls > 0).map(|engine| engine.model.name().to_owned());
+        let model = (!by.is_empty()).then(|| by.into_iter().collect::<Vec<_>>().join(" and "));
         heard.reports.push(ReviewerReport { name: prompt.name.clone(), title: prompt.title.clone(), model, outcome, usage, claims: count });
     }
     heard.reports.extend(roster.idle.iter().map(|(prompt, why)| idle(prompt, why)));

@@ -59,8 +59,6 @@ pub(super) struct Task<'a> {
     pub(super) reader: String,
     /// The model.
     pub(super) model: &'a Arc<dyn Model>,
-    /// How long until the first byte of an answer.
-    pub(super) first_byte: Duration,
     /// When it is cut.
     pub(super) deadline: Instant,
     /// The tools that it may call.
@@ -84,10 +82,22 @@ pub(super) struct Read<T> {
     pub(super) items: Vec<T>,
     /// Why it counts as failed, if it does.
     pub(super) failed: Option<Fault>,
-    /// What it used.
-    pub(super) usage: Usage,
+    /// What it used, by model.
+    pub(super) spent: BTreeMap<String, Usage>,
+    /// The models that answered it.
+    pub(super) by: BTreeSet<String>,
     /// Files whose whole patch it was shown by `read_diff`.
     pub(super) diffs: BTreeSet<RepoPath>,
+}
+
+impl<T> Read<T> {
+    /// Returns what it used of all models together.
+    pub(super) fn usage(&self) -> Usage {
+        self.spent.values().fold(Usage::default(), |mut sum, usage| {
+            sum += *usage;
+            sum
+        })
+    }
 }
 
 /// Why a reader failed.
@@ -155,14 +165,15 @@ pub(super) async fn read<T>(
     if let Some(fault) = &failed {
         tracing::warn!(reader = task.reader, why = fault.why, "a reader failed");
     }
-    Read { items, failed, usage: course.usage, diffs: course.diffs }
+    Read { items, failed, spent: course.spent, by: course.by, diffs: course.diffs }
 }
 
 /// One conversation on its way.
 struct Course<'t> {
     task: &'t Task<'t>,
     request: Request,
-    usage: Usage,
+    spent: BTreeMap<String, Usage>,
+    by: BTreeSet<String>,
     diffs: BTreeSet<RepoPath>,
     /// Calls made so far, each with how often.
     seen: BTreeMap<String, usize>,
@@ -185,12 +196,13 @@ impl<'t> Course<'t> {
             answer: None,
             max_output: MAX_OUTPUT_TOKENS,
             cache_key: cache_key(&task.system),
-            patience: Patience { first_byte: task.first_byte, silence: SILENCE, total: Duration::ZERO },
+            patience: Patience { silence: SILENCE, total: Duration::ZERO },
         };
         Self {
             task,
             request,
-            usage: Usage::default(),
+            spent: BTreeMap::new(),
+            by: BTreeSet::new(),
             diffs: BTreeSet::new(),
             seen: BTreeMap::new(),
             calls_made: 0,
@@ -207,14 +219,17 @@ impl<'t> Course<'t> {
             let error = match turn {
                 Err(_) => return Err(Fault::budget("it was over its time")),
                 Ok(Ok(reply)) => {
-                    self.usage += reply.usage;
+                    self.spent(&reply.tried);
+                    self.spent(&[(reply.by.clone(), reply.usage)]);
+                    self.by.insert(reply.by.clone());
                     return match &reply.stop {
-                        Stop::Refused(why) => Err(Fault::outside(format!("{} refused to answer: {why}", self.task.model.name()))),
+                        Stop::Refused(why) => Err(Fault::outside(format!("{} refused to answer: {why}", reply.by))),
                         Stop::Done | Stop::Length => Ok(reply),
                     };
                 }
                 Ok(Err(error)) => error,
             };
+            self.spent(&error.tried);
             let first = self.request.turns.is_empty() && self.request.answer.is_none();
             if !(first && error.kind == ModelErrorKind::Refused && is_about_tools(&error.message)) {
                 return Err(Fault::outside(error.to_string()));
@@ -222,6 +237,12 @@ impl<'t> Course<'t> {
             tracing::info!(reader = self.task.reader, "the model takes no tools: asking for a structured answer");
             self.request.tools = Arc::new([]);
             self.request.answer = Some(self.task.submit.schema());
+        }
+    }
+
+    fn spent(&mut self, by_model: &[(String, Usage)]) {
+        for (model, usage) in by_model {
+            *self.spent.entry(model.clone()).or_default() += *usage;
         }
     }
 

@@ -124,8 +124,7 @@ pub async fn examine(input: &Input, settings: &Settings, orders: &Orders<'_>, vo
     let size = risk::size(reviewed.files());
     let tier = prepared.tier.clone();
     let rules = prepared.rules.len();
-    let left_out: Vec<LeftOut> =
-        prepared.filtered.left_out.iter().map(|(path, reason)| LeftOut { path: path.clone(), reason: reason.clone() }).collect();
+    let left_out = left_out(&prepared);
     let newly_generated = prepared.filtered.newly_generated.clone();
     let policy = prepared.policy.clone();
     let mut texts: BTreeMap<RepoPath, String> = BTreeMap::new();
@@ -134,7 +133,8 @@ pub async fn examine(input: &Input, settings: &Settings, orders: &Orders<'_>, vo
             texts.insert(path.clone(), prepared.mask.apply(text));
         }
     }
-    let remarks = input.remarks.iter().cloned().chain(prepared.remarks.iter().cloned()).chain(review::unseen(&detected)).collect();
+    let beside = [&input.remarks, &prepared.remarks, &models.remarks].into_iter().flatten().cloned();
+    let remarks = beside.chain(review::unseen(&detected)).collect();
 
     let heard = match &mode {
         Mode::DetectorsOnly(_) | Mode::NothingToReview => without_reviewers(hits),
@@ -202,6 +202,10 @@ pub async fn examine(input: &Input, settings: &Settings, orders: &Orders<'_>, vo
         received_code: received_code.into_iter().collect(),
     };
     Ok(Examined { review, shown, texts, policy })
+}
+
+fn left_out(prepared: &Prepared) -> Vec<LeftOut> {
+    prepared.filtered.left_out.iter().map(|(path, reason)| LeftOut { path: path.clone(), reason: reason.clone() }).collect()
 }
 
 /// What detectors, reviewers and judges make of a change together.

@@ -64,6 +64,9 @@ pub(super) struct Provider {
     /// Most requests at once.
     #[schemars(with = "Option<usize>")]
     pub(super) max_parallel: Option<Spanned<usize>>,
+    /// Most requests in any 60 seconds.
+    #[schemars(with = "Option<u32>")]
+    pub(super) requests_per_minute: Option<Spanned<u32>>,
 }
 
 /// Changes to one reviewer.

@@ -1,6 +1,7 @@
 //! Layers into settings: defaults, the file, variables, flags. Every value is checked here, once, and remembers where it came from.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -223,6 +224,10 @@ impl Loader<'_> {
         if let Some(most) = raw.max_parallel.as_ref().filter(|most| most.value == 0) {
             return Err(self.invalid(most, "`max_parallel` is at least 1"));
         }
+        let per_minute = match raw.requests_per_minute {
+            Some(most) => Some(NonZeroU32::new(most.value).ok_or_else(|| self.invalid(&most, "`requests_per_minute` is at least 1"))?),
+            None => None,
+        };
         let key = match raw.api_key_env {
             Some(variable) => env.var(&variable).map_or(Key::Missing { variable: variable.clone() }, |key| Key::Present(key.into())),
             None => Key::NotNeeded,
@@ -234,6 +239,7 @@ impl Loader<'_> {
             key,
             headers: raw.headers.unwrap_or_default(),
             max_parallel: raw.max_parallel.map(|most| most.value),
+            requests_per_minute: per_minute,
         })
     }
 
@@ -372,6 +378,7 @@ impl Loader<'_> {
                 key: key.map_or(Key::NotNeeded, |key| Key::Present(key.into())),
                 headers: BTreeMap::new(),
                 max_parallel: None,
+                requests_per_minute: None,
             });
         }
     }

@@ -8,6 +8,7 @@ pub use file::schema;
 pub use load::{ConfigText, Effective, Flags, Origins, load};
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use globset::GlobSet;
@@ -69,6 +70,8 @@ pub struct Provider {
     pub headers: BTreeMap<String, String>,
     /// Most requests at once.
     pub max_parallel: Option<usize>,
+    /// Most requests in any 60 seconds.
+    pub requests_per_minute: Option<NonZeroU32>,
 }
 
 /// A provider's key, or what is known about its absence.

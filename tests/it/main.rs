@@ -10,3 +10,4 @@ mod range;
 mod reviewers;
 mod rooms;
 mod stories;
+mod weather;

@@ -31,14 +31,14 @@ fn reply(calls: &[(&str, Value)]) -> Reply {
         name: (*name).to_owned(),
         arguments: arguments.clone(),
     });
-    Reply { text: String::new(), calls: calls.collect(), stop: Stop::Done, usage: Usage { calls: 1, input: 10, ..Usage::default() } }
+    let usage = Usage { calls: 1, input: 10, ..Usage::default() };
+    Reply { text: String::new(), calls: calls.collect(), stop: Stop::Done, usage, by: "acme/m".into(), tried: vec![] }
 }
 
 async fn run(model: Arc<dyn Model>) -> Read<crate::review::Claim> {
     let task = Task {
         reader: "quality".into(),
         model: &model,
-        first_byte: Duration::from_secs(9),
         deadline: Instant::now() + Duration::from_mins(1),
         may: &[Tool::ReadRule],
         submit: Submit::Findings,
@@ -59,9 +59,9 @@ fn recorded(replies: Vec<Reply>) -> Arc<dyn Model> {
 async fn a_reader_that_never_ends_is_cut_by_its_turns_and_its_usage_counts() {
     let endless = (0..MAX_TURNS + 5).map(|turn| reply(&[("read_rule", json!({ "id": format!("QUAL-{turn:04}") }))])).collect();
     let read = run(recorded(endless)).await;
-    let fault = read.failed.unwrap();
+    let fault = read.failed.clone().unwrap();
     assert_eq!((fault.why.as_str(), fault.by_budget), ("it did not end within 24 turns", true));
-    assert_eq!(read.usage.calls, MAX_TURNS as u64);
+    assert_eq!(read.usage().calls, MAX_TURNS as u64);
 }
 
 #[tokio::test]
