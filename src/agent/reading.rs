@@ -13,7 +13,7 @@ use super::desk::Desk;
 use super::tools::{SUBMIT_FINDINGS, SUBMIT_VERDICT};
 use crate::change::RepoPath;
 use crate::model::{
-    AnswerSchema, Exchange, Model, ModelErrorKind, Patience, Reply, Request, Started, Stop, ToolCall, ToolResult, ToolSpec,
+    AnswerSchema, Exchange, Model, ModelErrorKind, Patience, Reply, Request, Started, Stop, ToolCall, ToolResult, ToolSpec, Worth,
 };
 use crate::review::{Answer, Tool, Usage, calls_in, findings_schema, json_in, verdict_schema};
 
@@ -25,6 +25,10 @@ const MAX_CALLS: usize = 120;
 const MAX_CALLS_PER_TURN: usize = 24;
 /// Most tokens of one answer.
 const MAX_OUTPUT_TOKENS: u32 = 16_000;
+/// Answers of tools that are no longer than this stay when the conversation is shortened, in bytes.
+const SHORT_BYTES: usize = 500;
+/// What stands in place of the longer ones.
+const LEFT_OUT: &str = "(left out, because the conversation had grown too long; ask again for a smaller part if you need it, or submit)";
 /// The longest silence within an answer.
 const SILENCE: Duration = Duration::from_mins(1);
 
@@ -61,6 +65,8 @@ pub(super) struct Task<'a> {
     pub(super) model: &'a Arc<dyn Model>,
     /// When it is cut.
     pub(super) deadline: Instant,
+    /// How much of a ceiling it may fill.
+    pub(super) worth: Worth,
     /// The tools that it may call.
     pub(super) may: &'a [Tool],
     /// How it ends.
@@ -90,14 +96,12 @@ pub(super) struct Read<T> {
     pub(super) diffs: BTreeSet<RepoPath>,
 }
 
-impl<T> Read<T> {
-    /// Returns what it used of all models together.
-    pub(super) fn usage(&self) -> Usage {
-        self.spent.values().fold(Usage::default(), |mut sum, usage| {
-            sum += *usage;
-            sum
-        })
-    }
+/// Returns what was used of all models together.
+pub(super) fn total(spent: &BTreeMap<String, Usage>) -> Usage {
+    spent.values().fold(Usage::default(), |mut sum, usage| {
+        sum += *usage;
+        sum
+    })
 }
 
 /// Why a reader failed.
@@ -105,17 +109,51 @@ impl<T> Read<T> {
 pub(super) struct Fault {
     /// One clause for people.
     pub(super) why: String,
-    /// A ceiling stopped it, not a fault outside.
-    pub(super) by_budget: bool,
+    /// Where the cause lies.
+    pub(super) cause: Cause,
+}
+
+/// Where the cause of a failure lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// A fault outside.
+    Outside,
+    /// A ceiling of turns, time, money or tokens.
+    Budget,
+    /// The change alone is too long for the model: a smaller part of it may do.
+    TooLong,
 }
 
 impl Fault {
     fn outside(why: impl Into<String>) -> Self {
-        Self { why: why.into(), by_budget: false }
+        Self { why: why.into(), cause: Cause::Outside }
     }
 
     fn budget(why: impl Into<String>) -> Self {
-        Self { why: why.into(), by_budget: true }
+        Self { why: why.into(), cause: Cause::Budget }
+    }
+
+    /// Returns whether a ceiling stopped it, not a fault outside.
+    pub(super) fn by_budget(&self) -> bool {
+        self.cause == Cause::Budget
+    }
+}
+
+impl<T> Read<T> {
+    /// Returns whether the change was too long for the model, so that a smaller part of it may do.
+    pub(super) fn too_long(&self) -> bool {
+        self.failed.as_ref().is_some_and(|fault| fault.cause == Cause::TooLong)
+    }
+
+    /// Returns both as one that failed if either did.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.items.extend(other.items);
+        for (model, usage) in other.spent {
+            *self.spent.entry(model).or_default() += usage;
+        }
+        self.by.extend(other.by);
+        self.diffs.extend(other.diffs);
+        Self { failed: self.failed.or(other.failed), ..self }
     }
 }
 
@@ -182,6 +220,8 @@ struct Course<'t> {
     repaired: bool,
     /// It was told once that its answer was cut.
     prolonged: bool,
+    /// What tools answered was left out once, because the conversation had outgrown the model.
+    shortened: bool,
 }
 
 impl<'t> Course<'t> {
@@ -195,6 +235,7 @@ impl<'t> Course<'t> {
             turns: Vec::new(),
             answer: None,
             max_output: MAX_OUTPUT_TOKENS,
+            worth: task.worth,
             cache_key: cache_key(&task.system),
             patience: Patience { silence: SILENCE, total: Duration::ZERO },
         };
@@ -208,6 +249,7 @@ impl<'t> Course<'t> {
             calls_made: 0,
             repaired: false,
             prolonged: false,
+            shortened: false,
         }
     }
 
@@ -230,6 +272,18 @@ impl<'t> Course<'t> {
                 Ok(Err(error)) => error,
             };
             self.spent(&error.tried);
+            if error.kind == ModelErrorKind::Ceiling {
+                return Err(Fault::budget(error.to_string()));
+            }
+            if error.kind == ModelErrorKind::TooLong {
+                if self.request.turns.is_empty() {
+                    return Err(Fault { why: error.to_string(), cause: Cause::TooLong });
+                }
+                if !std::mem::replace(&mut self.shortened, true) {
+                    self.shorten();
+                    continue;
+                }
+            }
             let first = self.request.turns.is_empty() && self.request.answer.is_none();
             if !(first && error.kind == ModelErrorKind::Refused && is_about_tools(&error.message)) {
                 return Err(Fault::outside(error.to_string()));
@@ -238,6 +292,20 @@ impl<'t> Course<'t> {
             self.request.tools = Arc::new([]);
             self.request.answer = Some(self.task.submit.schema());
         }
+    }
+
+    /// Leaves out what tools answered so far. The reader may ask again, for less.
+    fn shorten(&mut self) {
+        let shorten = |text: &mut String| {
+            if text.len() > SHORT_BYTES {
+                LEFT_OUT.clone_into(text);
+            }
+        };
+        for exchange in &mut self.request.turns {
+            exchange.results.iter_mut().for_each(|result| shorten(&mut result.text));
+            exchange.remark.iter_mut().for_each(shorten);
+        }
+        self.seen.clear();
     }
 
     fn spent(&mut self, by_model: &[(String, Usage)]) {

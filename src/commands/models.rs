@@ -8,9 +8,11 @@ use crate::agent::{Models, Unavailable};
 use crate::env::Env;
 use crate::error::Failure;
 use crate::model::{
-    Alone, Chain, Circuits, Gate, Link, Model, Remote, Retry, Unreadable, default_model, http_client, model_size, only_model,
+    Alone, Amount, Ceiling, Chain, Circuits, Gate, Ledger, Link, Model, Remote, Retry, Unreadable, catalogue_date, default_model,
+    http_client, list_price, model_size, only_model,
 };
-use crate::settings::{Key, ModelClass, ModelName, Provider, Settings};
+use crate::review::Price;
+use crate::settings::{Key, Limits, ModelClass, ModelName, Provider, Settings};
 
 /// Where a job leaves what the next one should know about its models, in the folder that `ASSIZE_CACHE_DIR` names.
 const MEMORY_FILE: &str = "assize-models.json";
@@ -97,12 +99,19 @@ pub async fn reach(settings: &Settings, env: &Env) -> Result<Reach, Failure> {
     let link = |candidate: &Candidate<'_>, alone: Alone| {
         let remote = Remote::new(candidate.provider, &candidate.model, http.clone());
         let circuit = circuits.of(remote.name(), alone);
-        Link { model: Arc::new(remote), circuit, gate: Arc::clone(&gates[candidate.provider.name.as_str()]) }
+        let price = price(candidate.provider, &candidate.model);
+        Link { model: Arc::new(remote), circuit, gate: Arc::clone(&gates[candidate.provider.name.as_str()]), price }
     };
-    let mut models = Models { remarks: forgotten.into_iter().collect(), ..Models::default() };
+    let ledger = Arc::new(ledger(settings));
+    let mut models = Models { remarks: forgotten.into_iter().collect(), ledger: Some(Arc::clone(&ledger)), ..Models::default() };
+    models.prices_dated = Some(catalogue_date().to_owned());
     let mut names = Vec::new();
     for (class, chain) in &chains {
-        names.extend(chain.iter().map(|candidate| format!("{}/{}", candidate.provider.name, candidate.model)));
+        for Candidate { provider, model } in chain {
+            let name = format!("{}/{model}", provider.name);
+            models.prices.extend(price(provider, model).map(|price| (name.clone(), price)));
+            names.push(name);
+        }
         let (present, missing): (Vec<&Candidate<'_>>, Vec<&Candidate<'_>>) =
             chain.iter().partition(|candidate| !matches!(candidate.provider.key, Key::Missing { .. }));
         let mut whys: Vec<String> = missing.iter().filter_map(|candidate| missing_key(candidate.provider)).collect();
@@ -114,12 +123,35 @@ pub async fn reach(settings: &Settings, env: &Env) -> Result<Reach, Failure> {
             Some(first) => {
                 let instead = first.model.name().to_owned();
                 models.remarks.extend(whys.into_iter().map(|why| format!("{why}; for the class {}, {instead} is asked", class.word())));
-                Ok(Arc::new(Chain::new(links, Retry::default())))
+                Ok(Arc::new(Chain::new(links, Retry::default(), Arc::clone(&ledger))))
             }
         };
         models.by_class.insert(*class, answers);
     }
     Ok(Reach { models, group_bytes: group_bytes(&names), circuits: Arc::new(circuits) })
+}
+
+/// Returns what a model costs, by `provider/model`; nothing if the price is unknown.
+pub fn price_of(settings: &Settings, name: &str) -> Option<Price> {
+    let (provider, model) = name.split_once('/')?;
+    price(settings.providers.iter().find(|known| known.name == provider)?, model)
+}
+
+/// What a model costs: as the configuration says, else as its vendor publishes.
+fn price(provider: &Provider, model: &str) -> Option<Price> {
+    provider.prices.get(model).copied().or_else(|| list_price(model))
+}
+
+fn ledger(settings: &Settings) -> Ledger {
+    let Limits { max_cost, max_tokens, max_total_cost, max_total_tokens, timeout: _, max_agents: _ } = settings.limits;
+    let run =
+        Ceiling { most: Amount { usd: max_cost, tokens: max_tokens }, usd_key: "limits.max_cost_usd", tokens_key: "limits.max_tokens" };
+    let total = Ceiling {
+        most: Amount { usd: max_total_cost, tokens: max_total_tokens },
+        usd_key: "limits.max_total_cost_usd",
+        tokens_key: "limits.max_total_tokens",
+    };
+    Ledger::new(run, total)
 }
 
 fn missing_key(provider: &Provider) -> Option<String> {

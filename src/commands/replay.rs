@@ -221,7 +221,7 @@ fn told(answer: &RecordedAnswer, name: &str) -> Told {
     Told { reader: answer.reader.clone(), answer: answer_told }
 }
 
-const KINDS: [(ModelErrorKind, &str); 9] = [
+const KINDS: [(ModelErrorKind, &str); 10] = [
     (ModelErrorKind::RateLimited, "rate_limited"),
     (ModelErrorKind::Unavailable, "unavailable"),
     (ModelErrorKind::TimedOut, "timed_out"),
@@ -230,6 +230,7 @@ const KINDS: [(ModelErrorKind, &str); 9] = [
     (ModelErrorKind::TooLong, "too_long"),
     (ModelErrorKind::Refused, "refused"),
     (ModelErrorKind::NotAModel, "not_a_model"),
+    (ModelErrorKind::Ceiling, "ceiling"),
     (ModelErrorKind::NotRecorded, "not_recorded"),
 ];
 

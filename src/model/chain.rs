@@ -8,8 +8,8 @@ use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::circuit::{Pass, Shut, Why};
-use super::{Circuit, Gate, Model, ModelError, ModelErrorKind, Remedy, Reply, Request, Retry, Started};
-use crate::review::Usage;
+use super::{Amount, Circuit, Gate, Ledger, Model, ModelError, ModelErrorKind, Remedy, Reply, Request, Retry, Started};
+use crate::review::{Price, Usage};
 
 /// The longest pause that is waited out at a model while others of the chain could answer.
 const SHORT: Duration = Duration::from_secs(15);
@@ -18,6 +18,7 @@ const SHORT: Duration = Duration::from_secs(15);
 pub struct Chain {
     links: Vec<Link>,
     retry: Retry,
+    ledger: Arc<Ledger>,
 }
 
 /// One model of a chain.
@@ -28,12 +29,14 @@ pub struct Link {
     pub circuit: Arc<Circuit>,
     /// The gate of its provider, shared by all its models.
     pub gate: Arc<Gate>,
+    /// What its tokens cost, if that is known.
+    pub price: Option<Price>,
 }
 
 impl Link {
-    /// Returns a link with a circuit and a gate of its own, which lets everything through.
+    /// Returns a link with a circuit and a gate of its own, which let everything through, and no known price.
     pub fn alone(model: Arc<dyn Model>) -> Self {
-        Self { model, circuit: Arc::default(), gate: Arc::new(Gate::new(None, None)) }
+        Self { model, circuit: Arc::default(), gate: Arc::new(Gate::new(None, None)), price: None }
     }
 }
 
@@ -66,10 +69,10 @@ impl Tally {
 }
 
 impl Chain {
-    /// Returns a chain over at least one model.
-    pub fn new(links: Vec<Link>, retry: Retry) -> Self {
+    /// Returns a chain over at least one model, whose calls stand in the ledger.
+    pub fn new(links: Vec<Link>, retry: Retry, ledger: Arc<Ledger>) -> Self {
         assert!(!links.is_empty(), "a chain holds a model");
-        Self { links, retry }
+        Self { links, retry, ledger }
     }
 
     async fn answer(&self, request: &Request, started: &Started) -> Result<Reply, ModelError> {
@@ -78,7 +81,8 @@ impl Chain {
         loop {
             let (mut failed, mut soonest, mut names) = (None, None, Vec::new());
             for (number, link) in self.links.iter().enumerate() {
-                let call = Call { request, started, deadline, retry: self.retry, last: number + 1 == self.links.len() };
+                let last = number + 1 == self.links.len();
+                let call = Call { request, started, deadline, retry: self.retry, ledger: &self.ledger, last };
                 match link.answer(&call, &mut tally).await {
                     Ok(reply) => {
                         let (usage, tried) = tally.split(&reply.by);
@@ -140,6 +144,7 @@ struct Call<'a> {
     started: &'a Started,
     deadline: Instant,
     retry: Retry,
+    ledger: &'a Arc<Ledger>,
     /// Nobody follows.
     last: bool,
 }
@@ -157,12 +162,20 @@ impl Link {
                 let late = || self.late(call, "no place was free at its provider");
                 return Err(Stopped::Failed(failed.unwrap_or_else(late)));
             };
-            // It may have been shut while this one stood at the gate.
+            let credit = call.ledger.hold(self.dearest(call.request), self.input(call.request), call.request.worth);
+            let mut hold = match timeout_at(call.deadline, credit).await {
+                Ok(Ok(hold)) => hold,
+                Ok(Err(error)) => return Err(Stopped::Failed(error)),
+                Err(_) => return Err(Stopped::Failed(self.late(call, "no room under the ceilings"))),
+            };
+            // It may have been shut while this one stood in line.
             let Ok(mut pass) = self.circuit.admit() else { continue };
+            hold.send();
             let error = match self.attempt(call, &mut pass).await {
                 Ok(reply) => {
                     pass.answers();
                     self.gate.widen();
+                    hold.settle(self.amount(&counted(&reply, call.request)));
                     tally.add(&reply.by, reply.usage);
                     return Ok(reply);
                 }
@@ -172,7 +185,9 @@ impl Link {
                 self.gate.narrow();
             }
             drop(ticket);
-            tally.add(self.model.name(), lost(&error, call.request));
+            let lost = lost(&error, call.request);
+            hold.settle(self.amount(&lost));
+            tally.add(self.model.name(), lost);
             failures += 1;
             timeouts += u32::from(error.kind == ModelErrorKind::TimedOut);
             let pause = error.retry_after.unwrap_or_default().max(call.retry.pause(failures));
@@ -189,6 +204,21 @@ impl Link {
             }
             failed = Some(error);
         }
+    }
+
+    fn amount(&self, usage: &Usage) -> Amount {
+        Amount { usd: self.price.map(|price| price.cost(usage)).unwrap_or_default(), tokens: usage.counted() }
+    }
+
+    /// The most that a request can cost: nothing of it cached, and an answer as long as it may be.
+    fn dearest(&self, request: &Request) -> Amount {
+        let (input, output) = (request.tokens(), u64::from(request.max_output));
+        let usd = self.price.map(|price| price.at_most(input, output)).unwrap_or_default();
+        Amount { usd, tokens: input.saturating_add(output) }
+    }
+
+    fn input(&self, request: &Request) -> Amount {
+        self.amount(&Usage { input: request.tokens(), ..Usage::default() })
     }
 
     /// Waits for a circuit to let somebody through, where that is worth it.
@@ -225,6 +255,14 @@ impl Link {
         let message = format!("{}: {what} within {} s", self.model.name(), call.request.patience.total.as_secs());
         ModelError::new(ModelErrorKind::TimedOut, message)
     }
+}
+
+/// What an answer counts for under a ceiling: what the provider says, or an estimate where it says nothing.
+fn counted(reply: &Reply, request: &Request) -> Usage {
+    if reply.usage.input > 0 {
+        return reply.usage;
+    }
+    Usage { input: request.tokens(), output: reply.tokens(), ..reply.usage }
 }
 
 /// What a failed request used: its input by estimate, if the model was at work on it.

@@ -145,6 +145,7 @@ impl Pass {
             | ModelErrorKind::TooLong
             | ModelErrorKind::Refused
             | ModelErrorKind::NotAModel
+            | ModelErrorKind::Ceiling
             | ModelErrorKind::NotRecorded => {
                 if probe {
                     state.open = None;

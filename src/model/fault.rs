@@ -114,7 +114,7 @@ fn response(status: StatusCode, body: &str, headers: &HeaderMap, call: &Call) ->
         }
         Kind::NotAModel if words.is_some() => format!("{who}: no such model or path ({said}); check `base_url` and the model's name"),
         Kind::NotAModel => format!("{who}: not a model endpoint ({said}); check `base_url` and `kind` of the provider"),
-        Kind::Refused | Kind::NotRecorded => format!("{who}: refused ({said})"),
+        Kind::Refused | Kind::Ceiling | Kind::NotRecorded => format!("{who}: refused ({said})"),
     };
     ModelError { status: Some(status.as_u16()), retry_after: wait, ..ModelError::new(kind, call.redaction.line(&message)) }
 }

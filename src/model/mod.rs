@@ -6,16 +6,18 @@ mod circuit;
 mod fault;
 mod gate;
 mod http;
+mod ledger;
 mod recorded;
 mod remote;
 mod retry;
 mod wire;
 
-pub use catalogue::{ModelSize, catalogue_date, default_model, model_size, only_model};
+pub use catalogue::{ModelSize, catalogue_date, default_model, list_price, model_size, only_model};
 pub use chain::{Chain, Link};
 pub use circuit::{Alone, Circuit, Circuits, Unreadable};
 pub use gate::Gate;
 pub use http::http_client;
+pub use ledger::{Amount, Ceiling, Ledger, Worth};
 pub use recorded::{Recorded, RecordedAnswer, Recording};
 pub use remote::Remote;
 pub use retry::Retry;
@@ -76,6 +78,8 @@ pub struct Request {
     pub answer: Option<AnswerSchema>,
     /// The most tokens to answer with.
     pub max_output: u32,
+    /// How much of a ceiling it may fill.
+    pub worth: Worth,
     /// A key that is the same for all requests with the same prefix, for providers that route by it.
     pub cache_key: String,
     /// How long to wait for what.
@@ -128,9 +132,20 @@ pub struct Exchange {
 
 impl Exchange {
     fn bytes(&self) -> usize {
-        let calls: usize = self.reply.calls.iter().map(|call| call.name.len() + call.arguments.to_string().len()).sum();
         let results: usize = self.results.iter().map(|result| result.text.len()).sum();
-        self.reply.text.len() + calls + results + self.remark.as_ref().map_or(0, String::len)
+        self.reply.bytes() + results + self.remark.as_ref().map_or(0, String::len)
+    }
+}
+
+impl Reply {
+    fn bytes(&self) -> usize {
+        let calls: usize = self.calls.iter().map(|call| call.name.len() + call.arguments.to_string().len()).sum();
+        self.text.len() + calls
+    }
+
+    /// Returns how many output tokens it has, by estimate, rather too many than too few.
+    fn tokens(&self) -> u64 {
+        u64::try_from(self.bytes() / BYTES_PER_TOKEN).unwrap_or(u64::MAX)
     }
 }
 
@@ -237,6 +252,8 @@ pub enum ModelErrorKind {
     Refused,
     /// No such model, or the answer is none of this protocol: not a model endpoint.
     NotAModel,
+    /// It would pass a ceiling of money or tokens; nothing was sent.
+    Ceiling,
     /// A recorded model has no answer for this request.
     NotRecorded,
 }
@@ -261,7 +278,7 @@ impl ModelErrorKind {
             Self::RateLimited | Self::Unavailable | Self::TimedOut => Remedy::Again,
             Self::Exhausted | Self::NotAModel => Remedy::Next,
             Self::TooLong => Remedy::Shrink,
-            Self::Credentials | Self::Refused | Self::NotRecorded => Remedy::GiveUp,
+            Self::Credentials | Self::Refused | Self::Ceiling | Self::NotRecorded => Remedy::GiveUp,
         }
     }
 }

@@ -94,7 +94,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{Patience, Stop};
+    use crate::model::{Patience, Stop, Worth};
     use crate::review::Usage;
 
     fn request(reader: &str) -> Request {
@@ -107,6 +107,7 @@ mod tests {
             turns: vec![],
             answer: None,
             max_output: 1,
+            worth: Worth::Most,
             cache_key: String::new(),
             patience: Patience { silence: Duration::ZERO, total: Duration::ZERO },
         }

@@ -125,7 +125,7 @@ pub struct Tokens {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Failed {
-    /// One of `rate_limited`, `unavailable`, `timed_out`, `exhausted`, `credentials`, `too_long`, `refused`, `not_a_model`.
+    /// One of `rate_limited`, `unavailable`, `timed_out`, `exhausted`, `credentials`, `too_long`, `refused`, `not_a_model`, `ceiling`.
     pub kind: String,
     /// One line for people.
     pub message: String,

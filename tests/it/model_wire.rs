@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use crate::model_server::{Answer, Fault, ModelServer, Seen};
 use assize::exit::Exit;
 use assize::model::{
-    AnswerSchema, Chain, Exchange, Link, Model as _, ModelError, ModelErrorKind, Patience, Remote, Reply, Request, Retry, Started, Stop,
-    ToolCall, ToolResult, ToolSpec, only_model,
+    AnswerSchema, Chain, Exchange, Ledger, Link, Model as _, ModelError, ModelErrorKind, Patience, Remote, Reply, Request, Retry, Started,
+    Stop, ToolCall, ToolResult, ToolSpec, Worth, only_model,
 };
 use assize::review::Usage;
 use assize::settings::{Key, Provider, ProviderKind};
@@ -32,6 +32,7 @@ fn provider(kind: ProviderKind, server: &ModelServer) -> Provider {
         headers: BTreeMap::new(),
         max_parallel: None,
         requests_per_minute: None,
+        prices: BTreeMap::new(),
     }
 }
 
@@ -50,7 +51,7 @@ fn at(provider: &Provider, model: &str) -> Chain {
 }
 
 fn patient(remote: Remote) -> Chain {
-    Chain::new(vec![Link::alone(Arc::new(remote))], QUICK)
+    Chain::new(vec![Link::alone(Arc::new(remote))], QUICK, Arc::new(Ledger::unlimited()))
 }
 
 fn request() -> Request {
@@ -67,6 +68,7 @@ fn request() -> Request {
         turns: vec![],
         answer: None,
         max_output: 1000,
+        worth: Worth::Most,
         cache_key: "prefix-1".into(),
         patience: Patience { silence: Duration::from_secs(5), total: Duration::from_secs(10) },
     }

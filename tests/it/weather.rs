@@ -90,3 +90,83 @@ async fn the_next_job_does_not_ask_a_model_that_has_no_credit() {
     let remarks = result["remarks"].to_string();
     assert!(remarks.contains("assize-models.json cannot be read and counts as empty"), "{remarks}");
 }
+
+/// A configuration with one provider, whose model costs a cent a token, and a ceiling.
+fn dear(server: &ModelServer, ceiling: &str) -> String {
+    format!(
+        "version: 1\nproviders:\n  acme: {{ kind: openai, base_url: \"{}/v1\", prices: {{ large: {{ input: 10000, output: 10000 }} }} }}\nmodels: {{ top: [acme/large], standard: [acme/large], light: [acme/large] }}\nlimits: {{ {ceiling} }}\n",
+        server.url
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ceiling_that_leaves_no_room_sends_nothing_and_is_a_budget() {
+    for (ceiling, named) in
+        [("max_cost_usd: 1", "`limits.max_cost_usd` (1.00 USD)"), ("max_cost_usd: 1000, max_tokens: 500", "`limits.max_tokens` (500)")]
+    {
+        let server = ModelServer::start().await;
+        let repo = repo();
+        repo.write(".assize.yml", dear(&server, ceiling));
+        let (code, result) = quality(&repo, &[]).await;
+        assert_eq!((code, server.seen().len()), (Some(5), 0), "{result}");
+        let gap = &result["incomplete"][0];
+        assert!(gap["what"].as_str().expect("a sentence").contains(named) && gap["by_budget"] == json!(true), "{gap}");
+        assert_eq!(result["usage"]["cost"], json!({ "usd": 0.0, "unknown": [] }));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_cost_stands_in_the_result_by_reviewer_and_model() {
+    let server = ModelServer::start().await;
+    says_nothing(&server);
+    let repo = repo();
+    repo.write(".assize.yml", dear(&server, "max_cost_usd: 1000"));
+    let (code, result) = quality(&repo, &[]).await;
+    assert_eq!(code, Some(0), "{result}");
+    let tokens = &result["usage"]["tokens"];
+    let (input, output) = (tokens["input"].as_f64().expect("input"), tokens["output"].as_f64().expect("output"));
+    let usd = result["usage"]["cost"]["usd"].as_f64().expect("a cost");
+    assert!(input > 100.0 && (usd - (input + output) / 100.0).abs() < 1e-6, "{usd} for {input} and {output}");
+    assert_eq!(
+        (&result["usage"]["models"][0]["model"], &result["usage"]["models"][0]["cost"]),
+        (&json!("acme/large"), &result["usage"]["cost"])
+    );
+    assert_eq!(
+        result["reviewers"].as_array().expect("reviewers").iter().find(|one| one["name"] == "quality").expect("it ran")["cost"]["usd"],
+        json!(usd)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_is_too_long_for_the_model_is_read_in_its_halves() {
+    let server = ModelServer::start().await;
+    let long = r#"{"error":{"message":"This model's maximum context length is 8192 tokens.","code":"context_length_exceeded"}}"#;
+    server.when("# Your part: Quality", Fault::Status(400, vec![], long));
+    says_nothing(&server);
+    says_nothing(&server);
+    let repo = repo();
+    repo.write(".assize.yml", dear(&server, "max_cost_usd: 1000"));
+    let (code, result) = quality(&repo, &[]).await;
+    assert_eq!((code, &result["complete"]), (Some(0), &json!(true)), "{result}");
+    let sent: Vec<String> =
+        server.seen().iter().map(|seen| seen.body["messages"][1]["content"].as_str().expect("a text").to_owned()).collect();
+    // `.assize.yml` is the largest, and a half of its own.
+    let holds = |file: &str| sent.iter().map(|text| text.contains(&format!("### {file}"))).collect::<Vec<_>>();
+    assert_eq!((sent.len(), holds("Cargo.toml"), holds("src/session.py")), (3, vec![true, false, true], vec![true, false, true]));
+    assert!(sent[1].contains("This is group 1 of 2."));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_shows_what_the_review_may_cost() {
+    let repo = repo();
+    repo.write(".assize.yml", "version: 1\nlimits: { max_cost_usd: 2.5 }\n");
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_assize"));
+    command.args(["plan"]).current_dir(repo.path()).env_clear().env("PATH", std::env::var_os("PATH").expect("PATH is set"));
+    let known = text(&command.env("ANTHROPIC_API_KEY", "sk-test-1").output().await.expect("it runs").stdout);
+    let cost = known.lines().find(|line| line.starts_with("Cost")).unwrap_or_else(|| panic!("{known}"));
+    assert!(cost.contains(" USD, by estimate, at the prices of 20") && cost.ends_with("the ceiling is 2.50 USD"), "{cost}");
+    assert!(known.contains("security on anthropic/claude-opus-4-7, about ") && !known.contains("unknown"), "{known}");
+    let unknown = [("OPENAI_BASE_URL", "http://127.0.0.1:1/v1"), ("ASSIZE_MODEL", "openai/qwen3-coder")];
+    let unknown = text(&command.env_remove("ANTHROPIC_API_KEY").envs(unknown).output().await.expect("it runs").stdout);
+    assert!(unknown.contains("Cost       cost unknown, by estimate"), "{unknown}");
+}

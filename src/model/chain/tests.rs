@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use futures::future::join_all;
 
 use super::*;
-use crate::model::{Patience, Stop};
+use crate::model::{Ceiling, Patience, Stop, Worth};
+use crate::review::{PerMillion, Usd};
 
 const RETRY: Retry = Retry { attempts: 4, base: Duration::from_secs(1), cap: Duration::from_secs(3) };
 
@@ -94,13 +95,14 @@ fn request(seconds: u64) -> Request {
         turns: vec![],
         answer: None,
         max_output: 1,
+        worth: Worth::Most,
         cache_key: String::new(),
         patience: Patience { silence: Duration::from_secs(9), total: Duration::from_secs(seconds) },
     }
 }
 
 fn chain(models: &[&Arc<Scripted>]) -> Chain {
-    Chain::new(models.iter().map(|model| Link::alone(Arc::clone(*model) as _)).collect(), RETRY)
+    Chain::new(models.iter().map(|model| Link::alone(Arc::clone(*model) as _)).collect(), RETRY, Arc::new(Ledger::unlimited()))
 }
 
 async fn ask(chain: &Chain, seconds: u64) -> Result<Reply, ModelError> {
@@ -239,8 +241,30 @@ async fn a_single_model_that_is_down_is_left_alone_and_says_so() {
 async fn a_queue_of_readers_goes_through_the_gate_one_by_one() {
     let model = Scripted::new("local/m", &[Does::Takes(10)]);
     let link = Link { gate: Arc::new(Gate::new(Some(1), None)), ..Link::alone(Arc::clone(&model) as _) };
-    let chain = Chain::new(vec![link], RETRY);
+    let chain = Chain::new(vec![link], RETRY, Arc::new(Ledger::unlimited()));
     let outcomes = join_all((0..4).map(|_| ask(&chain, 35))).await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 3);
     assert_eq!(model.asked(), [0, 10, 20, 30]);
+}
+
+/// A ledger with so many dollars for a run.
+fn dollars(usd: f64) -> Arc<Ledger> {
+    let most = Amount { usd: Usd::from_dollars(usd).unwrap(), tokens: u64::MAX };
+    let ceiling = Ceiling { most, usd_key: "limits.max_cost_usd", tokens_key: "limits.max_tokens" };
+    Arc::new(Ledger::new(ceiling, ceiling))
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_at_once_stay_under_the_ceiling_together_and_what_is_refused_is_not_sent() {
+    let model = Scripted::new("a/m", &[Does::Takes(2)]);
+    // At 0.1 USD a token, a request of 300 tokens by estimate and an answer of one cost 30.10 USD at most; what comes back costs 11.
+    let price = Price::new(PerMillion { input: 1e5, cached_input: None, cache_write: None, output: 1e5 });
+    let ledger = dollars(100.0);
+    let link = Link { price, ..Link::alone(Arc::clone(&model) as _) };
+    let chain = Chain::new(vec![link], RETRY, Arc::clone(&ledger));
+    let outcomes = join_all((0..8).map(|_| ask(&chain, 60))).await;
+    let refused: Vec<ModelErrorKind> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).map(|error| error.kind).collect();
+    assert!(!refused.is_empty() && refused.iter().all(|kind| *kind == ModelErrorKind::Ceiling), "{refused:?}");
+    assert_eq!(model.asked().len(), 8 - refused.len());
+    assert!(ledger.spent().usd <= Usd::from_dollars(100.0).unwrap(), "{}", ledger.spent().usd);
 }

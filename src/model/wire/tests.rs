@@ -7,7 +7,7 @@ use std::time::Duration;
 use genai::chat::ChatRole;
 
 use super::*;
-use crate::model::{AnswerSchema, Patience, ToolResult, ToolSpec};
+use crate::model::{AnswerSchema, Patience, ToolResult, ToolSpec, Worth};
 
 fn provider(kind: ProviderKind, base_url: Option<&str>) -> Provider {
     Provider {
@@ -18,6 +18,7 @@ fn provider(kind: ProviderKind, base_url: Option<&str>) -> Provider {
         headers: BTreeMap::new(),
         max_parallel: None,
         requests_per_minute: None,
+        prices: BTreeMap::new(),
     }
 }
 
@@ -32,6 +33,7 @@ fn request() -> Request {
         turns: vec![],
         answer: None,
         max_output: 1000,
+        worth: Worth::Most,
         cache_key: "key".into(),
         patience: Patience { silence: Duration::from_secs(1), total: Duration::from_secs(1) },
     }
