@@ -9,6 +9,7 @@ use super::examine::{Examined, HEARTBEAT, Orders, Voices, examine};
 use super::input;
 use super::models::{Reach, reach, remember};
 use super::replay::{Tape, story_of};
+use super::stop;
 use crate::change::Change;
 use crate::cli::{Format, ReviewArgs};
 use crate::env::{Env, Io};
@@ -27,6 +28,7 @@ const STORY_FILE: &str = "assize-run.md";
 /// Runs the command.
 pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet: bool) -> Result<Exit, Failure> {
     let targets = targets(args)?;
+    let stop = stop::on_signal();
     let mut progress = Progress::new(env, quiet);
     progress.section(&mut io.stderr, "read", "Reading the change");
     let input = input::gather(&args.source, env, &mut *io.stdin).await?;
@@ -46,7 +48,8 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
         words: None,
     };
     progress.section(&mut io.stderr, "review", "Reviewing");
-    let examined = with_heartbeat(examine(&input, &settings, &orders, voices), &mut progress, &mut *io.stderr).await?;
+    let work = with_heartbeat(examine(&input, &settings, &orders, voices), &mut progress, &mut *io.stderr);
+    let examined = stop::unless(&stop, "the review was not finished, and nothing was written", work).await??;
     progress.end(&mut io.stderr);
     if let Some(circuits) = circuits {
         remember(&circuits, env);

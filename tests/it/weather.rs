@@ -156,6 +156,30 @@ async fn a_group_that_is_too_long_for_the_model_is_read_in_its_halves() {
     assert!(sent[1].contains("This is group 1 of 2."));
 }
 
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_cancelled_ends_within_seconds_says_so_and_leaves_nothing() {
+    let server = ModelServer::start().await;
+    server.then(Fault::Silence);
+    let repo = repo();
+    repo.write(".assize.yml", dear(&server, "max_cost_usd: 1000"));
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_assize"));
+    command.args(["review", "--only", "quality", "--record", "story.md"]).current_dir(repo.path()).env_clear();
+    command.env("PATH", std::env::var_os("PATH").expect("PATH is set")).kill_on_drop(true);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let child = command.spawn().expect("the binary starts");
+    let id = child.id().expect("it runs").to_string();
+    server.asked().await;
+    let begun = std::time::Instant::now();
+    let killed = std::process::Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
+    let output = child.wait_with_output().await.expect("it ends");
+    assert!(killed.success() && begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(3), ""));
+    let err = text(&output.stderr);
+    assert!(err.starts_with("error: stopped by SIGTERM: the review was not finished, and nothing was written\n"), "{err}");
+    assert!(!repo.path().join("story.md").exists());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_shows_what_the_review_may_cost() {
     let repo = repo();
