@@ -128,7 +128,7 @@ fn markers_and_hidden_characters_are_shown() {
     check("<!-- assize:finding v1 F-1 -->", "```\n<!-- assize :finding v1 F-1 -->\n```");
     check("`<!-- assize:summary v1 -->`", "`<!-- assize :summary v1 -->`");
     check("a\u{202E}b\u{0}c", "a\\[U+202E\\]b\\[U+0000\\]c");
-    assert_eq!(suggestion("let a\u{200B}b = 1;", 0), None);
+    assert_eq!(suggestion("let a\u{200B}b = 1;", 0), Err("it holds characters that do not show"));
 }
 
 #[test]
@@ -144,11 +144,11 @@ fn headings_tables_and_tasks_become_plain_text() {
 fn a_fence_cannot_be_broken_out_of() {
     assert_eq!(code_block("a\n```\n/close\n````\n", "rust"), "`````rust\na\n```\n /close\n````\n`````");
     assert_eq!(code("a `b` ``c``"), "``` a `b` ``c`` ```");
-    assert_eq!(suggestion("let x = 1;\n", 2).as_deref(), Some("```suggestion:-2+0\nlet x = 1;\n```"));
-    assert_eq!(suggestion("", 1).as_deref(), Some("```suggestion:-1+0\n```"));
-    assert_eq!(suggestion("```\nx\n```", 0).as_deref(), Some("````suggestion:-0+0\n```\nx\n```\n````"));
-    assert_eq!(suggestion("a\n/merge\n", 0), None);
-    assert_eq!(suggestion("a", 101), None);
+    assert_eq!(suggestion("let x = 1;\n", 2).as_deref(), Ok("```suggestion:-2+0\nlet x = 1;\n```"));
+    assert_eq!(suggestion("", 1).as_deref(), Ok("```suggestion:-1+0\n```"));
+    assert_eq!(suggestion("```\nx\n```", 0).as_deref(), Ok("````suggestion:-0+0\n```\nx\n```\n````"));
+    assert_eq!(suggestion("a\n/merge\n", 0), Err("GitLab would run a line of it as a command"));
+    assert_eq!(suggestion("a", 101), Err("it is too long for GitLab to apply"));
 }
 
 #[test]
@@ -293,7 +293,7 @@ proptest! {
     fn code_stays_in_its_fence(text in pieces(), above in 0_u32..3) {
         harmless(&code_block(&text, "rust"));
         harmless(&code(&text));
-        if let Some(block) = suggestion(&text, above) {
+        if let Ok(block) = suggestion(&text, above) {
             let events: Vec<_> = Parser::new_ext(&block, gitlab()).collect();
             let shown: String = events.iter().filter_map(|event| match event { Event::Text(text) => Some(text.to_string()), _ => None }).collect();
             let given = text.replace("\r\n", "\n");
