@@ -4,6 +4,7 @@ mod cli;
 mod component;
 mod component_job;
 mod generated;
+mod live;
 mod local;
 #[path = "../servers/model/mod.rs"]
 mod model_server;
