@@ -1,9 +1,15 @@
 //! The component as it is written: its inputs are described, bounded and listed in its README, and none stands in a line of shell.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
+
+use crate::local::Repo;
 
 const BEGIN: &str = "<!-- inputs: written by `cargo bless` -->\n";
 const END: &str = "<!-- /inputs -->\n";
@@ -85,4 +91,32 @@ fn artifacts_are_for_developers_for_a_week_whatever_happened() {
     let artifacts =
         json!({ "name": "assize-report", "when": "always", "access": "developer", "expire_in": "7 days", "paths": ["assize-report/"] });
     assert_eq!(job()["artifacts"], artifacts);
+}
+
+#[test]
+fn the_script_of_the_job_is_plain_shell_and_calls_the_program_in_words_that_it_knows() {
+    let repo = Repo::with_commit();
+    repo.write("orders.py", "rows = db.execute(f\"SELECT id FROM orders ORDER BY {sort}\")\n");
+    repo.commit("a change");
+    // Here is no GitLab, so the program is told to look at the checkout.
+    let bin = tempfile::tempdir().expect("a temporary folder");
+    let program = bin.path().join("assize");
+    let script = format!("#!/bin/sh\nexec '{}' \"$@\" --local --base HEAD~1\n", env!("CARGO_BIN_EXE_assize"));
+    std::fs::write(&program, script).expect("the script can be written");
+    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("it can be made a program");
+    let lines: Vec<String> = job()["script"].as_array().expect("lines").iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    let path = format!("{}:{}", bin.path().display(), std::env::var("PATH").expect("PATH is set"));
+    let output = Command::new("sh")
+        .args(["-euc", &lines.join("\n")])
+        .current_dir(repo.path())
+        .env_clear()
+        .envs([("PATH", path.as_str()), ("GITLAB_CI", "true"), ("ASSIZE_CONFIG", ""), ("ASSIZE_FAIL_ON", "significant_concerns")])
+        .output()
+        .expect("the shell starts");
+    let log = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{log}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(log.contains("critical[SEC-0008]"), "{log}");
+    let report = std::fs::read_dir(repo.path().join("assize-report")).expect("the folder of the report");
+    let files: BTreeSet<String> = report.map(|file| file.expect("readable").file_name().to_string_lossy().into_owned()).collect();
+    assert_eq!(files, ["assize-run.md", "result.json", "summary.md"].map(str::to_owned).into());
 }

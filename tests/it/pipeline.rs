@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-use crate::local::Repo;
+use crate::local::{Repo, git_in};
 
 /// Where `.ci/component` puts gitlab-ci-local and its Node.
 const INSTALLED: &str = "target/gitlab-ci-local/node_modules";
@@ -104,15 +104,18 @@ impl Component {
     }
 }
 
-/// A project as gitlab-ci-local wants it: with a commit, and an origin that is on a GitLab.
+/// A project with a pipeline and one commit, on a GitLab.
 pub(crate) fn project(pipeline: &str) -> Repo {
     let repo = Repo::empty();
     repo.write(".gitlab-ci.yml", pipeline);
     repo.commit("a pipeline");
-    repo.git(&["remote", "add", "origin", "https://gitlab.example.com/acme/shop.git"]);
-    repo.git(&["update-ref", "refs/remotes/origin/main", "HEAD"]);
-    repo.git(&["symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main"]);
+    on_gitlab(repo.path());
     repo
+}
+
+/// Says that a checkout is one of a project on a GitLab, whatever its origin is: gitlab-ci-local takes server, group and name from this remote.
+pub(crate) fn on_gitlab(checkout: &Path) {
+    git_in(checkout, &["remote", "add", "gcl-origin", "https://gitlab.example.com/acme/shop.git"]);
 }
 
 fn printed(output: &Output) -> String {
