@@ -73,6 +73,7 @@ fn all() -> Vec<(String, String)> {
         ("docs/schema/config.schema.json".to_owned(), printed(&["config", "schema"])),
         ("docs/schema/result.schema.json".to_owned(), schema(assize::report::schema())),
         ("docs/cli.md".to_owned(), reference()),
+        crate::component::readme(),
     ]);
     files
 }

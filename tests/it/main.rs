@@ -1,11 +1,15 @@
 //! The tests of the program as a whole: the binary itself, the rules of the house, files that are generated.
 
 mod cli;
+mod component;
+mod component_job;
 mod generated;
+mod live;
 mod local;
 #[path = "../servers/model/mod.rs"]
 mod model_server;
 mod model_wire;
+mod pipeline;
 mod range;
 mod reviewers;
 mod rooms;
