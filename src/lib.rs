@@ -10,6 +10,7 @@ pub mod comment;
 pub mod env;
 pub mod error;
 pub mod exit;
+pub mod gitlab;
 pub mod model;
 pub mod report;
 pub mod review;

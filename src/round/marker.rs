@@ -279,6 +279,11 @@ pub fn read(body: &str, keys: &Keys) -> Option<(Mark, Seal)> {
     Some((mark, seal))
 }
 
+/// Returns whether a text ends with a line that looks like a marker, whoever wrote it.
+pub fn is_marked(body: &str) -> bool {
+    last_line(body).is_some_and(|line| line.starts_with(OPENING) && line.ends_with(CLOSING))
+}
+
 /// The last line of a note if it stands outside quotations and fences.
 fn last_line(body: &str) -> Option<&str> {
     let body = body.trim_end();

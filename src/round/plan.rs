@@ -39,6 +39,16 @@ pub struct BotState {
     pub drafts: usize,
 }
 
+/// What one batch, and so one mail, can hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Batch {
+    /// Threads: GitLab before 19.2.
+    #[default]
+    Threads,
+    /// Threads, and the summary with them.
+    ThreadsAndSummary,
+}
+
 /// How far the review may be relied on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reliance {
@@ -71,6 +81,8 @@ pub struct Input<'a> {
     pub conversation: &'a Conversation,
     /// What the notes do not say.
     pub bot: BotState,
+    /// What this GitLab publishes together.
+    pub batch: Batch,
     /// How far the review may be relied on.
     pub reliance: Reliance,
     /// The keys of the merge request, for markers.
@@ -179,16 +191,24 @@ pub fn plan(input: &Input<'_>, bodies: &Bodies<'_>) -> Vec<Action> {
     if withdraw {
         actions.push(Action::WithdrawApproval);
     }
-    if input.bot.requested_changes && vote.request_changes == Some(false) {
-        actions.push(Action::ClearRequestedChanges);
-    }
+    // Before anything that publishes: a review that clears a request for changes would publish them.
     if input.bot.drafts > 0 {
         actions.push(Action::DiscardDrafts);
     }
-    actions.extend(summary(input));
+    if input.bot.requested_changes && vote.request_changes == Some(false) {
+        actions.push(Action::ClearRequestedChanges);
+    }
     let threads = new_threads(input, bodies);
-    if !threads.is_empty() {
-        actions.push(Action::OpenThreads(threads));
+    match (summary(input), input.batch) {
+        (Some(Action::PostSummary { body }), Batch::ThreadsAndSummary) if !threads.is_empty() => {
+            actions.push(Action::OpenThreads { threads, summary: Some(body) });
+        }
+        (summary, Batch::Threads | Batch::ThreadsAndSummary) => {
+            actions.extend(summary);
+            if !threads.is_empty() {
+                actions.push(Action::OpenThreads { threads, summary: None });
+            }
+        }
     }
     actions.extend(replies(input, bodies));
     actions.extend(resolved(input));

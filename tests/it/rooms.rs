@@ -14,10 +14,11 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("story", "yaml"),
     ("settings", "codex env error exit review yaml"),
     ("checkout", "change env error exit yaml"),
+    ("gitlab", "change env error exit round settings"),
     ("model", "error exit review settings"),
     ("agent", "change checkout codex error model review"),
     ("telemetry", "env"),
-    ("commands", "agent change checkout cli codex env error exit model report review settings story telemetry yaml"),
+    ("commands", "agent change checkout cli codex env error exit gitlab model report review settings story telemetry yaml"),
 ];
 
 /// Rooms that do no I/O.
