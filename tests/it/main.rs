@@ -16,4 +16,5 @@ mod pipeline;
 mod range;
 mod reviewers;
 mod rooms;
+mod serve;
 mod stories;

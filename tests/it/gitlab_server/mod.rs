@@ -1,6 +1,7 @@
 //! The GitLab of the tests does what the real one does: its rules, one by one, over the wire.
 
 mod access;
+mod contract;
 mod drafts;
 mod faults;
 mod jobs;
