@@ -198,7 +198,7 @@ pub(super) fn basic_request(world: &World, request: Id) -> Value {
         "should_remove_source_branch": null, "force_remove_source_branch": true, "prepared_at": prepared.then_some(&state.created),
         "reference": format!("!{}", state.iid),
         "references": { "short": format!("!{}", state.iid), "relative": format!("!{}", state.iid), "full": format!("{}!{}", project.path, state.iid) },
-        "web_url": url, "time_stats": { "time_estimate": 0, "total_time_spent": 0, "human_time_estimate": null, "human_total_time_spent": null },
+        "web_url": url, "time_stats": { "time_estimate": 0, "total_time_spent": 0 },
         "squash": false, "squash_on_merge": false, "task_completion_status": { "count": 0, "completed_count": 0 }, "has_conflicts": false,
         "blocking_discussions_resolved": threads_done, "approvals_before_merge": null,
     });

@@ -211,15 +211,17 @@ impl Asked {
             Content::Items(items) => items,
         };
         let pairs = || self.query.split('&').filter_map(|pair| pair.split_once('='));
-        let asked = |name: &str| pairs().find(|(key, _)| *key == name).map(|(_, value)| value.parse::<usize>());
-        let (number, per_page) = match (asked("page"), asked("per_page")) {
-            (Some(Err(_)), _) => return Refusal::error("page is invalid").into(),
-            (_, Some(Err(_))) => return Refusal::error("per_page is invalid").into(),
-            (_, Some(Ok(0))) => return Refusal::error("per_page does not have a valid value").into(),
-            (page, size) => {
-                (page.map_or(1, |page| page.unwrap_or(1)).max(1), size.map_or(PAGE.0, |size| size.unwrap_or(PAGE.0)).min(PAGE.1))
-            }
+        let asked = |name: &str| pairs().find(|(key, _)| *key == name).map(|(_, value)| value.parse::<i64>());
+        let (page, size) = match (asked("page").transpose(), asked("per_page").transpose()) {
+            (Err(_), _) => return Refusal::error("page is invalid").into(),
+            (_, Err(_)) => return Refusal::error("per_page is invalid").into(),
+            (Ok(page), Ok(size)) => (page, size),
         };
+        // Numbers that are none of a page count as if nobody had said them.
+        let sensible = |number: Option<i64>, otherwise| {
+            number.and_then(|number| usize::try_from(number).ok()).filter(|number| *number > 0).unwrap_or(otherwise)
+        };
+        let (number, per_page) = (sensible(page, 1), sensible(size, PAGE.0).min(PAGE.1));
         let (total, pages) = (items.len(), items.len().div_ceil(per_page).max(1));
         let rest = pairs().filter(|(key, _)| !matches!(*key, "page" | "per_page")).map(|(key, value)| format!("&{key}={value}"));
         let rest: String = rest.collect();

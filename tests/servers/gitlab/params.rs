@@ -118,6 +118,24 @@ impl Params {
         }
     }
 
+    /// Returns the range of a position. Nothing is checked against the diff; a type that is none is refused, although GitLab would keep it.
+    fn line_range(&self) -> Tried<Value> {
+        let Some(range) = self.inside("line_range")? else { return Ok(Value::Null) };
+        let mut ends = Map::new();
+        for name in ["start", "end"] {
+            let Some(end) = range.inside(name)? else { continue };
+            let mut fields = Map::new();
+            if let Some(code) = end.text("line_code")? {
+                fields.insert("line_code".to_owned(), json!(code));
+            }
+            fields.insert("type".to_owned(), json!(end.choice("type", &["new", "old"])?));
+            fields.insert("old_line".to_owned(), json!(end.number("old_line")?));
+            fields.insert("new_line".to_owned(), json!(end.number("new_line")?));
+            ends.insert(name.to_owned(), Value::Object(fields));
+        }
+        Ok(Value::Object(ends))
+    }
+
     /// Returns the position; files can be commented since 16.4.
     pub(super) fn position(&self, files: bool) -> Tried<Option<Position>> {
         let Some(inside) = self.inside("position")? else { return Ok(None) };
@@ -128,13 +146,6 @@ impl Params {
             Some("image") => PositionKind::Image,
             _ => PositionKind::Text,
         };
-        if let Some(range) = inside.inside("line_range")? {
-            for end in ["start", "end"] {
-                let Some(end) = range.inside(end)? else { continue };
-                let _texts = (end.text("line_code")?, end.text("type")?);
-                let _numbers = (end.number("old_line")?, end.number("new_line")?);
-            }
-        }
         let text = |key| Ok::<_, Refusal>(inside.text(key)?.unwrap_or_default());
         Ok(Some(Position {
             base: text("base_sha")?,
@@ -145,7 +156,7 @@ impl Params {
             new_path: text("new_path")?,
             old_line: inside.number("old_line")?,
             new_line: inside.number("new_line")?,
-            line_range: inside.values.get("line_range").cloned().unwrap_or(Value::Null),
+            line_range: inside.line_range()?,
         }))
     }
 }

@@ -99,11 +99,15 @@ impl World {
         let words = ["pending", "running", "success", "failed", "canceled", "skipped"];
         let (state, id) = (params.choice("state", &words)?, self.fresh());
         let name = params.text("name")?.or(params.text("context")?).unwrap_or_else(|| "default".to_owned());
-        let status = json!({
-            "id": id, "sha": sha, "status": state, "name": name, "target_url": params.text("target_url")?,
-            "description": params.text("description")?, "ref": params.text("ref")?, "created_at": self.tick(), "allow_failure": false,
+        let mut status = json!({
+            "id": id, "sha": sha, "status": state, "name": name, "created_at": self.tick(), "allow_failure": false,
             "author": entities::user(self, user),
         });
+        for field in ["target_url", "description", "ref"] {
+            if let Some(text) = params.text(field)? {
+                status[field] = json!(text);
+            }
+        }
         let at = self.requests.iter_mut().find(|request| request.versions.iter().any(|version| version.head == sha));
         let at = at.ok_or_else(|| Refusal::not_found("Commit"))?;
         at.statuses.push(status.clone());

@@ -61,7 +61,7 @@ impl World {
             }))),
             ("GET", ["job"]) => Ok(Reply::ok(json!({
                 "id": 7001, "status": "running", "stage": "test", "name": "assize", "ref": "main", "tag": false, "allow_failure": true,
-                "user": entities::current_user(self, user),
+                "user": { "id": user, "username": self.user(user).username, "name": self.user(user).username, "state": "active" },
             }))),
             ("PUT", ["suggestions", id, "apply"]) => self.suggestion(user, id),
             ("GET", ["projects", project]) => Ok(Reply::ok(entities::project(self, self.visible_project(user, project)?))),
@@ -436,5 +436,5 @@ impl World {
 }
 
 fn number(text: &str) -> Tried<Id> {
-    text.parse().map_err(|_| Refusal::error("id is invalid"))
+    text.parse().map_err(|_| Refusal::new(404, "404 Not Found"))
 }
