@@ -204,6 +204,25 @@ async fn suggestions_are_offered_applied_and_then_a_commit() {
 }
 
 #[tokio::test]
+async fn a_note_is_updated_without_being_edited() {
+    let scene = Scene::new().await;
+    let updated = async |note: u64| {
+        let (_, note) = scene.http.get(&scene.path(&format!("notes/{note}"))).await;
+        note["created_at"] != note["updated_at"]
+    };
+    let thread = scene.mr.discuss(&scene.dana, "Whole thread.");
+    let first = scene.mr.thread("Whole thread.").notes[0].id;
+    scene.mr.resolve(&scene.dana, &thread);
+    scene.mr.reply(&scene.dana, &thread, "Reply.");
+    assert!(!updated(first).await, "neither resolving a thread nor a reply touches its notes");
+    scene.http.put(&scene.path(&format!("discussions/{thread}/notes/{first}")), json!({ "resolved": false })).await;
+    assert!(updated(first).await, "resolving one note does");
+    let single = scene.mr.say(&scene.dana, "Single.");
+    scene.mr.react(&scene.dana, single, "eyes");
+    assert!(updated(single).await, "a reaction does");
+}
+
+#[tokio::test]
 async fn people_react_to_notes() {
     let scene = Scene::new().await;
     let note = scene.mr.say(&scene.dana, "Wrong.");

@@ -98,7 +98,11 @@ impl World {
         let discussion = match new.shape {
             Shape::Reply(thread) => {
                 let discussion = self.request_mut(request).discussion_mut(&thread).expect("looked up above");
-                discussion.individual = false;
+                if discussion.individual {
+                    // Turning a single note into a thread saves it anew.
+                    discussion.individual = false;
+                    discussion.notes[0].updated.clone_from(&note.created);
+                }
                 discussion.notes.push(note);
                 thread
             }
@@ -200,7 +204,7 @@ impl World {
         }
     }
 
-    /// Resolves or opens one note of a thread as a user.
+    /// Resolves or opens one note of a thread as a user; the note counts as updated.
     pub(super) fn resolve_note(&mut self, user: Id, request: Id, note: Id, resolved: bool) -> Tried<()> {
         let (discussion, _) = self.request(request).note(note).ok_or_else(|| Refusal::not_found("Note"))?;
         if !discussion.resolvable() {
@@ -210,7 +214,9 @@ impl World {
             return Err(Refusal::forbidden());
         }
         let now = self.tick();
-        self.request_mut(request).note_mut(note).expect("looked up above").resolved = resolved.then_some((user, now));
+        let note = self.request_mut(request).note_mut(note).expect("looked up above");
+        // Unlike a whole thread, a single note is saved anew by this.
+        (note.resolved, note.updated) = (resolved.then(|| (user, now.clone())), now);
         Ok(())
     }
 

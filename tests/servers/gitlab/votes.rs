@@ -136,7 +136,7 @@ impl World {
         Ok(())
     }
 
-    /// Reacts to a note, or to the merge request itself.
+    /// Reacts to a note, or to the merge request itself. The note counts as updated, although nobody edited it.
     pub(super) fn react(&mut self, user: Id, request: Id, note: Option<Id>, name: &str) -> Tried<Id> {
         self.may_comment(user, request)?;
         if note.is_some_and(|note| self.request(request).note(note).is_none()) {
@@ -147,6 +147,9 @@ impl World {
             return Err(Refusal::not_found("Award Emoji Name has already been taken"));
         }
         let (id, created) = (self.fresh(), self.tick());
+        if let Some(note) = note.and_then(|note| self.request_mut(request).note_mut(note)) {
+            note.updated.clone_from(&created);
+        }
         self.request_mut(request).emoji.push(Emoji { id, note, user, name: name.to_owned(), created });
         Ok(id)
     }
