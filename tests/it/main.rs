@@ -4,6 +4,9 @@ mod cli;
 mod component;
 mod component_job;
 mod generated;
+#[path = "../servers/gitlab/mod.rs"]
+mod gitlab;
+mod gitlab_server;
 mod live;
 mod local;
 #[path = "../servers/model/mod.rs"]
@@ -13,4 +16,5 @@ mod pipeline;
 mod range;
 mod reviewers;
 mod rooms;
+mod serve;
 mod stories;
