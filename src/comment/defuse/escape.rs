@@ -113,7 +113,9 @@ fn push_characters(out: &mut String, text: &str, at_line_start: bool, closed: bo
         let first = at_line_start && at == 0;
         let active = match c {
             '\\' | '`' | '*' | '[' | ']' | '<' | '|' => true,
-            '>' | '+' | '-' | '=' | '/' | ':' => first,
+            '>' | '+' | '-' | '=' | ':' => first,
+            // White space that Markdown keeps, like a no-break space, may stand in front of it.
+            '/' => at_line_start && text[..at].trim().is_empty(),
             '.' | ')' => at_line_start && numbered == Some(at),
             // Between two letters it is part of a name.
             '_' => !(before.is_some_and(char::is_alphanumeric) && next.is_some_and(char::is_alphanumeric)),
