@@ -1,6 +1,7 @@
 //! The tests of the program as a whole: the binary itself, the rules of the house, files that are generated.
 
 mod cli;
+mod comments;
 mod generated;
 mod local;
 #[path = "../servers/model/mod.rs"]
