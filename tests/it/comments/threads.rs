@@ -160,3 +160,16 @@ fn a_finding_that_came_back_reopens_its_thread_with_one_sentence() {
     <!-- marker -->
     ");
 }
+
+#[test]
+fn the_readme_shows_what_is_posted() {
+    let readme = include_str!("../../../README.md");
+    let quoted = |lines: &[&str]| lines.iter().map(|line| format!("> {line}").trim_end().to_owned() + "\n").collect::<String>();
+    let thread = thread(&cases::injection(), Rooting::Lines, Sight::New);
+    let summary = cases::fourth_round().summary();
+    for (body, left_out) in [(&thread, 2), (&summary, summary.lines().count() - 2)] {
+        let lines: Vec<&str> = body.lines().collect();
+        let shown = quoted(&lines[..lines.len() - left_out]);
+        assert!(readme.contains(&shown), "README.md does not show this:\n{shown}");
+    }
+}
