@@ -140,7 +140,7 @@ fn line_within(max_chars: usize, text: &str, links: &Links) -> String {
         Some(_) | None => escape(&joined, links, true, true),
     };
     let shown = closed(shown);
-    if shown.starts_with(['#', '>', '+', '-', '=', '/', ':']) {
+    if shown.starts_with(['#', '>', '+', '-', '=', '/', ':']) || shown.starts_with("~ ") {
         return format!("\\{shown}");
     }
     match shown.find(|c: char| !c.is_ascii_digit()) {

@@ -119,9 +119,10 @@ fn push_characters(out: &mut String, text: &str, at_line_start: bool, closed: bo
             '.' | ')' => at_line_start && numbered == Some(at),
             // Between two letters it is part of a name.
             '_' => !(before.is_some_and(char::is_alphanumeric) && next.is_some_and(char::is_alphanumeric)),
-            '#' => first || next.is_some() || !closed,
+            // GitLab takes a tilde at the start of a line for a definition.
+            '#' | '~' => first || next.is_some() || !closed,
             // A reference, a mention, an image or a formula needs something behind it.
-            '@' | '!' | '~' | '%' | '$' | '^' => next.is_some() || !closed,
+            '@' | '!' | '%' | '$' | '^' => next.is_some() || !closed,
             '&' => next.is_some_and(|next| next == '#' || next.is_alphanumeric()) || (next.is_none() && !closed),
             _ => false,
         };

@@ -136,6 +136,7 @@ fn markers_and_hidden_characters_are_shown() {
 fn headings_tables_and_tasks_become_plain_text() {
     check("# Title\ntext", "**Title**\n\ntext");
     check("| a | b |\n|---|---|\n| 1 | 2 |", "\\| a \\| b \\|\n\\|---\\|---\\|\n\\| 1 \\| 2 \\|");
+    check("word\n: its meaning\n~ another", "word\n\\: its meaning\n\\~ another");
     check("- [ ] do it", "- \\[ \\] do it");
     check("```mermaid\ngraph TD\n```", "```\ngraph TD\n```");
     check("```suggestion:-0+0\nx\n```", "```\nx\n```");
