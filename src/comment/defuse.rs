@@ -139,13 +139,27 @@ fn line_within(max_chars: usize, text: &str, links: &Links) -> String {
         Some(shown) if !shown.contains('\n') => shown.to_owned(),
         Some(_) | None => escape(&joined, links, true, true),
     };
-    if shown.starts_with(['#', '>', '+', '-', '=', '/', ':']) {
+    let shown = closed(shown);
+    if shown.starts_with(['#', '>', '+', '-', '=', '/', ':']) || shown.starts_with("~ ") {
         return format!("\\{shown}");
     }
     match shown.find(|c: char| !c.is_ascii_digit()) {
         Some(at) if at > 0 && shown[at..].starts_with(['.', ')']) => format!("{}\\{}", &shown[..at], &shown[at..]),
         Some(_) | None => shown,
     }
+}
+
+/// Returns a line to which any text may be joined: at the end of a text a single sign does nothing, in front of more it could begin something.
+fn closed(mut shown: String) -> String {
+    let Some((at, last)) = shown.char_indices().next_back() else { return shown };
+    let escaped = |text: &str| (text.len() - text.trim_end_matches('\\').len()) % 2 == 1;
+    let front = &shown[..at];
+    // Two bare tildes end what is struck through.
+    let markup = last == '~' && front.strip_suffix('~').is_some_and(|front| !escaped(front));
+    if matches!(last, '@' | '#' | '!' | '~' | '%' | '$' | '^' | '&') && !escaped(front) && !markup {
+        shown.insert(at, '\\');
+    }
+    shown
 }
 
 /// Returns foreign text as a cell of a table.

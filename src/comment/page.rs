@@ -58,10 +58,14 @@ impl Page<'_> {
         format!("{}#note_{note}", self.merge_request)
     }
 
-    /// Returns the words “run the job again”, a link where there is a job.
-    pub(super) fn again(&self) -> String {
-        let words = "run the job again";
+    /// Returns words as a link to the job, where it can be run again; only the words where there is none.
+    pub(super) fn job(&self, words: &str) -> String {
         self.job.map_or_else(|| words.to_owned(), |job| link(words, job))
+    }
+
+    /// Returns when replies are read.
+    pub(super) fn reading(&self) -> String {
+        format!("read at the next pipeline, or when {}", self.job("the job is run again"))
     }
 }
 

@@ -1,10 +1,11 @@
 //! Phrases that threads and the summary share. They must not hold foreign text that is not defused.
 
-use super::defuse::{code, line};
+use super::Links;
+use super::defuse::{code, code_block, line};
 use super::page::{Page, link};
-use super::{Links, thread};
+use super::thread::{Post, applicable};
 use crate::change::{CommitId, RepoPath, Side};
-use crate::review::{Finding, NoLine, Place, ReviewerName, Severity, Source, Standing};
+use crate::review::{Finding, NoLine, Place, ReviewerName, Severity, Source, Standing, Suggestion};
 use crate::round::{KnownPlace, Sight};
 
 /// The longest path that is shown, in characters; of a longer one the end is.
@@ -120,7 +121,7 @@ pub(super) fn standing(standing: Standing) -> Option<&'static str> {
     match standing {
         Standing::Confirmed => Some("confirmed"),
         Standing::Verified => Some("verified by a second look"),
-        Standing::Unverified => Some("not verified, because the second look could not run"),
+        Standing::Unverified => Some("not verified because the second look could not run"),
         Standing::Checked => None,
     }
 }
@@ -134,18 +135,21 @@ pub(super) fn no_line(why: NoLine) -> &'static str {
 }
 
 /// Returns what a finding proposes to write, as an applicable suggestion or as a plain block with the reason.
-pub(super) fn proposal(finding: &Finding, post: thread::Post, links: &Links) -> Option<String> {
-    use crate::review::Suggestion;
+pub(super) fn proposal(finding: &Finding, post: Post, links: &Links) -> Option<String> {
     let (code, why) = match &finding.suggestion {
         Suggestion::None => return None,
         Suggestion::Plain { code, why } => (code, why.as_str()),
-        Suggestion::Applies(code) => match thread::applicable(finding, post, code) {
+        Suggestion::Applies(code) => match applicable(finding, post, code) {
             Ok(block) => return Some(block),
             Err(why) => (code, why),
         },
     };
     let language = finding.place.path().extension().unwrap_or_default();
-    Some(format!("To apply by hand, because {}:\n\n{}", line(why, links), super::code_block(code, language)))
+    let lead = match post {
+        Post::Summary => "Proposed:".to_owned(),
+        Post::Lines | Post::File => format!("To apply by hand, because {}:", line(why, links)),
+    };
+    Some(format!("{lead}\n\n{}", code_block(code, language)))
 }
 
 /// Returns `a`, `a and b`, `a, b and c`.
@@ -160,4 +164,9 @@ pub(super) fn listed(names: &[String]) -> String {
 /// Returns a person's name, which notifies nobody.
 pub(super) fn person(username: &str, links: &Links) -> String {
     line(&format!("@{username}"), links)
+}
+
+/// Returns a folded part; `summary` is ours.
+pub(super) fn details(summary: &str, inside: &str) -> String {
+    format!("<details><summary>{summary}</summary>\n\n{inside}\n\n</details>")
 }

@@ -4,6 +4,7 @@
 mod account;
 mod head;
 mod rows;
+mod texts;
 
 use std::time::Duration;
 
@@ -173,7 +174,7 @@ pub fn summary(facts: &Facts<'_>, page: &Page<'_>) -> String {
     let mut parts = head::lines(facts, &open, page);
     parts.extend(rows::table(facts, &open, page));
     parts.extend(head::votes(facts));
-    parts.extend(rows::texts(facts, &open, page));
+    parts.extend(texts::texts(facts, &open, page));
     parts.extend(account::earlier(facts, page));
     parts.push(account::looked_at(facts, page));
     parts.push(account::foot(page));

@@ -4,7 +4,7 @@ use super::defuse::{self, code, guarded, line, prose};
 use super::page::Page;
 use super::phrases::{Spot, capital, field, label, no_line, proposal, sources, standing};
 use crate::change::LineKind;
-use crate::review::{Finding, Place, Severity};
+use crate::review::{Finding, Place, Severity, Standing};
 use crate::round::plan::{Opening, Rooting};
 
 /// Places outside the change that a thread names.
@@ -58,17 +58,18 @@ pub(super) fn applicable(finding: &Finding, post: Post, code: &str) -> Result<St
             defuse::suggestion(code, above)
         }
         (Post::Lines | Post::File, _) => Err("this thread is on the file and not on the lines"),
-        (Post::Summary, _) => Err("only a thread on the lines can do it"),
+        (Post::Summary, _) => Err("it is part of the summary"),
     }
 }
 
 fn first_line(opening: &Opening<'_>, page: &Page<'_>) -> String {
     let finding = opening.finding;
-    let late = label(opening.sight).map_or_else(String::new, |label| format!(" · {label}"));
+    let unverified = (finding.standing == Standing::Unverified).then_some("not verified");
+    let labels: String = label(opening.sight).into_iter().chain(unverified).flat_map(|label| [" · ", label]).collect();
     let rules = page.rules(&finding.rule_ids);
     let rules = if rules.is_empty() { rules } else { format!(" · {rules}") };
     let title = line(&finding.title, page.links);
-    format!("**{} · {}{late}** — {title}{rules}", capital(finding.severity), field(&finding.category))
+    format!("**{} · {}{labels}** — {title}{rules}", capital(finding.severity), field(&finding.category))
 }
 
 /// Why the thread is not on lines, and which ones are meant.
@@ -108,8 +109,8 @@ fn foot(opening: &Opening<'_>, page: &Page<'_>) -> String {
     };
     let answer = match finding.severity {
         // Nobody waves through their own critical.
-        Severity::Critical => "reply “disagree: why”, or have someone else reply “won't fix: why”",
+        Severity::Critical => "reply “disagree: why”, or “won't fix: why” if you are not the author",
         Severity::Important | Severity::Suggestion | Severity::Nit => "reply “won't fix” or “disagree: why”",
     };
-    format!("<sub>{} · {found} · {answer}; replies are read at the next pipeline, or {}</sub>", opening.id, page.again())
+    format!("<sub>{} · {found} · {answer}; replies are {}</sub>", opening.id, page.reading())
 }

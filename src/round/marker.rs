@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use pulldown_cmark::{Event, Parser};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -284,23 +285,25 @@ pub fn is_marked(body: &str) -> bool {
     last_line(body).is_some_and(|line| line.starts_with(OPENING) && line.ends_with(CLOSING))
 }
 
-/// The last line of a note if it stands outside quotations and fences.
+/// The last line of a note if it stands there as HTML of its own, outside quotations, lists and code.
 fn last_line(body: &str) -> Option<&str> {
     let body = body.trim_end();
-    let line = body.rsplit('\n').next()?.trim_end_matches('\r');
-    let before = body.get(..body.len() - line.len())?;
-    let mut fence: Option<&str> = None;
-    for line in before.lines() {
-        let text = line.trim_start_matches(' ');
-        let run = text.len() - text.trim_start_matches('`').len();
-        let run = if run > 0 { run } else { text.len() - text.trim_start_matches('~').len() };
-        match fence {
-            None if run >= 3 => fence = text.get(..run),
-            Some(open) if text.trim_end() == text.get(..run)? && run >= open.len() && text.starts_with(open) => fence = None,
-            None | Some(_) => {}
-        }
-    }
-    fence.is_none().then_some(line)
+    let line = body.rsplit('\n').next()?;
+    let from = body.len() - line.len();
+    let mut depth = 0_usize;
+    // Only a parser knows which back-quotes are a fence: a line may begin with a code span, and a fence with the mark of a list.
+    Parser::new(body)
+        .into_offset_iter()
+        .any(|(event, range)| {
+            match event {
+                Event::Start(_) => depth += 1,
+                Event::End(_) => depth = depth.saturating_sub(1),
+                Event::Html(_) => return depth == 1 && range.contains(&from),
+                _ => {}
+            }
+            false
+        })
+        .then_some(line)
 }
 
 fn read_summary(version: &str, words: &[&str]) -> Result<State, StateError> {
@@ -419,6 +422,16 @@ mod tests {
             assert_eq!(read(&body, &keys()), None, "{body}");
         }
         assert!(read(&format!("````rust\n```\n````\n{marker}"), &keys()).is_some());
+    }
+
+    #[test]
+    fn code_in_front_of_a_marker_does_not_hide_it() {
+        let marker = finding(&finding_mark(), &keys());
+        for text in
+            ["``` a ``span`` ```", "- ```\n  a fence in a list\n  ```", "</details>", "text `` ` ``", "    ```", "| a |\n|---|\n| b |"]
+        {
+            assert!(read(&format!("{text}\n\n{marker}"), &keys()).is_some(), "{text}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod cli;
 mod component;
 mod component_job;
+mod comments;
 mod generated;
 #[path = "../servers/gitlab/mod.rs"]
 mod gitlab;

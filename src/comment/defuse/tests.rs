@@ -104,6 +104,7 @@ fn ordinary_prose_and_code_stay_as_they_are() {
 #[test]
 fn quick_actions_mentions_and_references_do_nothing() {
     check("Fine.\n/approve\n/merge", "Fine.\n\\/approve\n\\/merge");
+    check("Fine.\n\u{a0}/merge", "Fine.\n\u{a0}\\/merge");
     check("Fine.\r/app\rrove", "Fine.\n\\/app\nrove");
     check("@all see #1, !2, &3, ~bug, %v1 and $4", "\\@all see \\#1, \\!2, \\&3, \\~bug, \\%v1 and \\$4");
     check("group/project#12 and [issue:7]", "group/project\\#12 and `[issue:7]`");
@@ -135,6 +136,7 @@ fn markers_and_hidden_characters_are_shown() {
 fn headings_tables_and_tasks_become_plain_text() {
     check("# Title\ntext", "**Title**\n\ntext");
     check("| a | b |\n|---|---|\n| 1 | 2 |", "\\| a \\| b \\|\n\\|---\\|---\\|\n\\| 1 \\| 2 \\|");
+    check("word\n: its meaning\n~ another", "word\n\\: its meaning\n\\~ another");
     check("- [ ] do it", "- \\[ \\] do it");
     check("```mermaid\ngraph TD\n```", "```\ngraph TD\n```");
     check("```suggestion:-0+0\nx\n```", "```\nx\n```");
@@ -160,6 +162,14 @@ fn titles_and_cells_are_one_line() {
     assert_eq!(line("# not a heading", &links()), "\\# not a heading");
     assert_eq!(cell("`x | y` or z | w", &links()), "`x \\| y` or z \\| w");
     assert_eq!(code_cell("a|b"), "`a\\|b`");
+}
+
+#[test]
+fn a_line_may_be_followed_by_any_text() {
+    assert_eq!(line("costs 5$", &links()), "costs 5\\$");
+    assert_eq!(line("C#", &links()), "C\\#");
+    assert_eq!(line("`$` and ~~gone~~", &links()), "`$` and ~~gone~~");
+    assert_eq!(line("a ~~", &links()), "a \\~\\~");
 }
 
 /// Pieces that break naive escaping when they meet.

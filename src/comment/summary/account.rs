@@ -6,13 +6,13 @@ use super::{Facts, head};
 use crate::change::RepoPath;
 use crate::comment::defuse::{cell, code, code_cell, line, sentence};
 use crate::comment::page::{Page, link};
-use crate::comment::phrases::{listed, person, shown, title};
+use crate::comment::phrases::{details, listed, person, shown, title};
 use crate::report::{left_out_reason, plural, thousands};
 use crate::review::{DropReason, Mode, Outcome, Review};
 use crate::round::{Known, Status};
 
-/// Closed findings that are told one by one.
-const MAX_CLOSED: usize = 40;
+/// Closed findings that are told one by one: so many fixed ones, and so many dismissed ones.
+const MAX_CLOSED: usize = 20;
 /// Files that are named for one reason.
 const MAX_NAMED: usize = 15;
 /// Reviewers, reasons and remarks that are told one by one, of each kind.
@@ -21,36 +21,40 @@ const MAX_LINES: usize = 25;
 /// Returns what became of earlier findings; nothing when none is closed.
 pub(super) fn earlier(facts: &Facts<'_>, page: &Page<'_>) -> Option<String> {
     let summary = head::settled(facts)?;
-    let mut closed: Vec<(&Known, u32, String)> = facts.reconciled.known.iter().filter_map(|known| closed(known, page)).collect();
-    // What this round did stands first.
-    closed.sort_by_key(|(known, round, _)| (std::cmp::Reverse(*round), known.id));
-    let mut items: Vec<String> = Vec::new();
-    for (known, _, how) in closed.iter().take(MAX_CLOSED) {
-        let words = title(&known.title);
-        let words = facts.thread(known).map_or_else(|| words.clone(), |thread| link(&words, &page.note(thread.note)));
-        items.push(format!("- {} {words}: {how}", known.id));
+    let mut fixed = Vec::new();
+    let mut dismissed = Vec::new();
+    for known in &facts.reconciled.known {
+        match &known.status {
+            Status::Open | Status::ClaimedFixed { .. } => {}
+            Status::Fixed { round, commit } => fixed.push((*round, known, format!("fixed in {}", code(commit.short())))),
+            Status::Dismissed { by, why } => {
+                let why = line(why, page.links);
+                let why = if why.is_empty() { why } else { format!(", “{why}”") };
+                dismissed.push((known.last, known, format!("dismissed by {}{why}", person(by, page.links))));
+            }
+        }
     }
-    match closed.len().saturating_sub(MAX_CLOSED) {
-        0 => {}
-        more => items.push(format!("- and {more} more")),
-    }
+    let mut items = closed(facts, fixed, "fixed", page);
+    items.extend(closed(facts, dismissed, "dismissed", page));
     if facts.marker.trimmed > 0 {
         items.push(format!("- {} older ones are no longer remembered one by one", facts.marker.trimmed));
     }
     Some(details(&format!("Earlier findings: {summary}"), &items.join("\n")))
 }
 
-/// How a finding was closed, and in which round, as far as that is known.
-fn closed<'k>(known: &'k Known, page: &Page<'_>) -> Option<(&'k Known, u32, String)> {
-    match &known.status {
-        Status::Open | Status::ClaimedFixed { .. } => None,
-        Status::Fixed { round, commit } => Some((known, *round, format!("fixed in {}", code(commit.short())))),
-        Status::Dismissed { by, why } => {
-            let why = line(why, page.links);
-            let why = if why.is_empty() { why } else { format!(", “{why}”") };
-            Some((known, known.last, format!("dismissed by {}{why}", person(by, page.links))))
-        }
+/// Tells findings that were closed, each with its round and how; those of the last rounds stand first.
+fn closed(facts: &Facts<'_>, mut findings: Vec<(u32, &Known, String)>, word: &str, page: &Page<'_>) -> Vec<String> {
+    findings.sort_by_key(|(round, known, _)| (std::cmp::Reverse(*round), known.id));
+    let tell = |(_, known, how): &(u32, &Known, String)| {
+        let words = title(&known.title);
+        let words = facts.thread(known).map_or_else(|| words.clone(), |thread| link(&words, &page.note(thread.note)));
+        format!("- {} {words}: {how}", known.id)
+    };
+    let mut items: Vec<String> = findings.iter().take(MAX_CLOSED).map(tell).collect();
+    if let more @ 1.. = findings.len().saturating_sub(MAX_CLOSED) {
+        items.push(format!("- and {more} more {word}"));
     }
+    items
 }
 
 /// Returns the account of what was looked at.
@@ -145,13 +149,10 @@ fn left_out(review: &Review) -> Vec<String> {
 }
 
 fn files(paths: &[&RepoPath]) -> String {
-    let mut named: Vec<String> = paths.iter().take(MAX_NAMED).map(|path| code(&shown(path))).collect();
+    let named = paths.iter().take(MAX_NAMED).map(|path| code(&shown(path))).collect::<Vec<_>>().join(", ");
     match paths.len().saturating_sub(MAX_NAMED) {
-        0 => named.join(", "),
-        more => {
-            named.push(format!("{more} more"));
-            listed(&named)
-        }
+        0 => named,
+        more => format!("{named} and {more} more"),
     }
 }
 
@@ -175,7 +176,7 @@ fn dropped_as(reason: DropReason) -> &'static str {
         DropReason::Suppressed => "suppressed in the code",
         DropReason::DraftRule => "of draft rules",
         DropReason::Duplicate => "said twice",
-        DropReason::Judged => "not worth raising, says the coordinator",
+        DropReason::Judged => "dropped by the coordinator",
         DropReason::Refuted => "refuted by a second look",
     }
 }
@@ -188,9 +189,9 @@ fn round(facts: &Facts<'_>, page: &Page<'_>) -> String {
     }
     let asked = facts.did.review().is_some_and(|review| review.reviewers.iter().any(|reviewer| reviewer.usage.calls > 0));
     match facts.cost_usd {
-        Some(cost) => parts.push(format!("{cost:.2} USD")),
+        Some(cost) if asked => parts.push(format!("{cost:.2} USD")),
         None if asked => parts.push("cost unknown".to_owned()),
-        None => {}
+        Some(_) | None => {}
     }
     parts.join(", ")
 }
@@ -209,11 +210,7 @@ fn receivers(review: &Review) -> String {
     if names.is_empty() { "no model received code".to_owned() } else { format!("code was sent to {}", listed(&names)) }
 }
 
-fn details(summary: &str, inside: &str) -> String {
-    format!("<details><summary>{summary}</summary>\n\n{inside}\n\n</details>")
-}
-
 /// Returns the last line for people.
 pub(super) fn foot(page: &Page<'_>) -> String {
-    format!("<sub>Replies in threads are read at the next pipeline, or {}.</sub>", page.again())
+    format!("<sub>Replies in threads are {}.</sub>", page.reading())
 }

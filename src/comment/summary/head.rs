@@ -13,7 +13,9 @@ const MAX_TOLD: usize = 12;
 
 /// Returns headline, second line, and warnings.
 pub(super) fn lines(facts: &Facts<'_>, open: &[Open<'_>], page: &Page<'_>) -> Vec<String> {
-    let mut lines = vec![format!("### Assize: {}{}\n{}", headline(facts, open), limits(facts), second(facts, open, page))];
+    let first = format!("### Assize: {}{}", headline(facts, open), limits(facts));
+    let second = second(facts, open, page);
+    let mut lines = vec![if second.is_empty() { first } else { format!("{first}\n{second}") }];
     lines.extend(lifted(facts, page));
     lines.extend(detectors_only(facts, page));
     lines.extend(gaps(facts, page));
@@ -71,25 +73,34 @@ fn second(facts: &Facts<'_>, open: &[Open<'_>], page: &Page<'_>) -> String {
     let mut parts = Vec::new();
     let mild = counts(open, &[Severity::Suggestion, Severity::Nit]);
     let led = !counts(open, &[Severity::Critical, Severity::Important]).is_empty();
-    if led && !mild.is_empty() {
-        parts.push(format!("and {}", listed(&mild)));
-    }
+    let mild = if led && !mild.is_empty() { format!("and {}", listed(&mild)) } else { String::new() };
     parts.extend(settled(facts));
     let round = format!("round {} at {}", facts.round, code(page.head.short()));
-    let size = |review: &Review| format!("{} (+{} −{})", plural(review.size.files, "file"), review.size.added, review.size.removed);
+    let lines = |review: &Review| format!("+{}\u{A0}−{}", review.size.added, review.size.removed);
+    let size = |review: &Review| format!("{} ({})", plural(review.size.files, "file"), lines(review));
     match facts.did {
         Did::Whole(review) if facts.is_later() => parts.push(format!("{round} reviewed the whole change, {}", size(review))),
         Did::Whole(review) => {
-            if review.mode != Mode::NothingToReview {
-                parts.push(format!("in {}", size(review)));
-            }
+            parts.extend(match review.mode {
+                Mode::NothingToReview if review.left_out.is_empty() => None,
+                Mode::NothingToReview => Some(format!("{} left out, see below", plural(review.left_out.len(), "file"))),
+                // The headline has the number of files already.
+                Mode::Reviewed | Mode::DetectorsOnly(_) if open.is_empty() => Some(lines(review)),
+                Mode::Reviewed | Mode::DetectorsOnly(_) => Some(format!("in {}", size(review))),
+            });
             parts.extend(tier(review, page));
         }
-        Did::Narrowed(review) => parts.push(format!("{round} reviewed what changed since the last one: {}", size(review))),
+        Did::Narrowed(review) => {
+            parts.push(format!("{round} reviewed {} ({})", plural(review.size.files, "changed file"), lines(review)));
+        }
         Did::Rechecked => parts.push(format!("{round}: the same change on another base, so nobody read it again")),
         Did::Conversation => parts.push(format!("{round}, with its threads read again")),
     }
-    parts.join(" · ")
+    match (mild.is_empty(), facts.is_later() || parts.is_empty()) {
+        (true, _) => parts.join(" · "),
+        (false, true) => [vec![mild], parts].concat().join(" · "),
+        (false, false) => format!("{mild}, {}", parts.join(" · ")),
+    }
 }
 
 /// What became of earlier findings, in numbers.
@@ -109,11 +120,9 @@ fn tier(review: &Review, page: &Page<'_>) -> Option<String> {
         Mode::DetectorsOnly(_) | Mode::NothingToReview => return None,
     }
     let tier = review.tier.tier.word();
-    Some(match review.tier.reasons.split_first() {
-        None => format!("{tier} review"),
-        Some((first, [])) => format!("{tier} review, because {}", reason(review, first, page)),
-        Some((first, _)) => format!("{tier} review, above all because {}", reason(review, first, page)),
-    })
+    // How a path gives itself away is for the account.
+    let first = review.tier.reasons.first().map(|first| first.split(": ").next().unwrap_or(first));
+    Some(first.map_or_else(|| format!("{tier} review"), |first| format!("{tier} review, because {}", reason(review, first, page))))
 }
 
 /// Returns a reason of the tier; a path that it begins with is code.
@@ -136,7 +145,7 @@ fn lifted(facts: &Facts<'_>, page: &Page<'_>) -> Option<String> {
     };
     let (by, why) = (person(lifted.by, page.links), line(lifted.why, page.links));
     Some(format!(
-        "**Gate lifted** by {by} at {}: “{why}”.{ran} It approves nothing, and the next push needs another.",
+        "**Gate lifted** by {by} at {}: “{why}”.{ran} This approves nothing, and holds for this head only.",
         code(lifted.head.short())
     ))
 }
@@ -159,22 +168,15 @@ fn gaps(facts: &Facts<'_>, page: &Page<'_>) -> Option<String> {
     if gaps.len() > MAX_TOLD {
         told.push(format!("and {} more", gaps.len() - MAX_TOLD));
     }
-    let what = match told.as_slice() {
-        [] => " An earlier round left something out, and nobody has read it since.".to_owned(),
-        [one] => format!(" {}.", upper(one.trim_end_matches('.'))),
-        several => format!("\n\n- {}", several.join("\n- ")),
+    if told.is_empty() {
+        told.push("what an earlier round left out, which nobody has read since".to_owned());
+    }
+    let missing: Vec<String> = told.iter().map(|gap| format!("- {gap}")).collect();
+    let rest = match facts.reconciled.open().next() {
+        Some(_) => format!("What was found is below; {} for the rest.", page.job("run the job again")),
+        None => format!("{} for the rest.", page.job("Run the job again")),
     };
-    let found = if facts.reconciled.open().next().is_some() { "What was found is below; " } else { "" };
-    let rest = if found.is_empty() { upper(&page.again()) } else { page.again() };
-    Some(format!("**Not everything was reviewed.**{what}\n\n{found}{rest} for the rest."))
-}
-
-fn upper(text: &str) -> String {
-    // The first letter may stand in a link.
-    let at = text.find(|c: char| c != '[').unwrap_or(0);
-    let (front, rest) = text.split_at(at);
-    let mut chars = rest.chars();
-    chars.next().map_or_else(String::new, |first| format!("{front}{}{}", first.to_uppercase(), chars.as_str()))
+    Some(format!("**Missing from this review:**\n\n{}\n\n{rest}", missing.join("\n")))
 }
 
 fn undone(facts: &Facts<'_>, page: &Page<'_>) -> Option<String> {
@@ -188,13 +190,13 @@ fn undone(facts: &Facts<'_>, page: &Page<'_>) -> Option<String> {
     let mut items = vec!["**GitLab did not take everything:**".to_owned(), String::new()];
     items.extend(facts.undone.iter().take(MAX_TOLD).map(|undone| {
         let task = match undone.task {
-            Task::Thread(id) => format!("the thread of {}; its text is below", name(id)),
-            Task::Reply(id) => format!("the reply to {}", name(id)),
-            Task::Resolve(id) => format!("resolving the thread of {}", name(id)),
-            Task::Approve => "the approval".to_owned(),
-            Task::WithdrawApproval => "taking the approval back, which therefore stands".to_owned(),
-            Task::RequestChanges => "the request for changes".to_owned(),
-            Task::ClearRequestedChanges => "taking the request for changes back, which therefore stands".to_owned(),
+            Task::Thread(id) => format!("no thread for {}, whose text is below", name(id)),
+            Task::Reply(id) => format!("no reply to {}", name(id)),
+            Task::Resolve(id) => format!("the thread of {} is not resolved", name(id)),
+            Task::Approve => "no approval".to_owned(),
+            Task::WithdrawApproval => "the approval still stands".to_owned(),
+            Task::RequestChanges => "no request for changes".to_owned(),
+            Task::ClearRequestedChanges => "the request for changes still stands".to_owned(),
         };
         format!("- {task}: {}", line(&undone.why, page.links))
     }));

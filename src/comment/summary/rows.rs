@@ -1,46 +1,50 @@
-//! The table of open findings, and the texts of those that have no thread. It must not grow without bound: what is left out is counted.
+//! The table of open findings. It must not grow without bound: what is left out is counted.
 
 use super::{Facts, Open, Task};
-use crate::comment::defuse::{cell, code, code_cell};
+use crate::comment::Links;
+use crate::comment::defuse::{cell, code_cell};
 use crate::comment::page::{Page, link};
-use crate::comment::phrases::{Spot, label, title};
-use crate::comment::thread::{Post, says};
-use crate::comment::{Links, phrases};
+use crate::comment::phrases::{Spot, details, label};
 use crate::report::plural;
 use crate::review::{Place, Severity};
 use crate::round::{Sight, Status};
 
-/// Rows of the table.
+/// Rows that are seen at once; the others are folded.
+const MAX_SHOWN: usize = 12;
+/// Rows in all.
 const MAX_ROWS: usize = 100;
 /// Bytes of all rows together.
 const MAX_TABLE_BYTES: usize = 60_000;
-/// Findings whose text is told.
-const MAX_TEXTS: usize = 30;
-/// Bytes of all texts together.
-const MAX_TEXT_BYTES: usize = 60_000;
+/// The longest path in a row, in characters; of a longer one the end is shown.
+const MAX_PATH_CHARS: usize = 32;
 
 /// Returns the table of open findings, and a line about those that have no thread; nothing when none is open.
 pub(super) fn table(facts: &Facts<'_>, open: &[Open<'_>], page: &Page<'_>) -> Vec<String> {
     if open.is_empty() {
         return Vec::new();
     }
-    let since = if facts.is_later() { (" since |", "---|") } else { ("", "") };
-    let mut table = format!("| | finding | rule | where |{}\n|---|---|---|---|{}", since.0, since.1);
-    let mut told = 0;
+    let columns = Columns { rule: open.iter().any(|open| !open.known.rule_ids.is_empty()), since: facts.is_later() };
+    let mut rows: Vec<String> = Vec::new();
+    let mut bytes = 0;
     for open in open.iter().take(MAX_ROWS) {
-        let row = row(facts, open, page);
-        if table.len() + row.len() > MAX_TABLE_BYTES {
+        let row = row(facts, open, columns, page);
+        bytes += row.len();
+        if bytes > MAX_TABLE_BYTES {
             break;
         }
-        table.push('\n');
-        table.push_str(&row);
-        told += 1;
+        rows.push(row);
     }
-    let mut parts = vec![table];
-    if let more @ 1.. = open.len() - told {
-        parts.push(format!("And {more} more, none more severe than the last one here; `result.json` in the job's artifacts has them."));
+    let untold = open.len() - rows.len();
+    // Folding a single row would take more room than the row.
+    let shown = if rows.len() <= MAX_SHOWN + 1 { rows.len() } else { MAX_SHOWN };
+    let folded = rows.split_off(shown);
+    let mut parts = vec![columns.table(&rows)];
+    if !folded.is_empty() {
+        let more = plural(folded.len() + untold, "more finding");
+        let rest = if untold == 0 { String::new() } else { format!("\n\nAnd {untold} more in `result.json`, in the job's artifacts.") };
+        parts.push(details(&more, &format!("{}{rest}", columns.table(&folded))));
     }
-    let capped = facts.unopened(open).capped;
+    let capped = capped(facts, open);
     if capped > 0 {
         let most = plural(facts.policy.max_threads, "thread");
         parts.push(format!("{} no thread of their own: a round opens at most {most}, the worst first.", have(capped)));
@@ -52,7 +56,22 @@ fn have(count: usize) -> String {
     if count == 1 { "1 finding has".to_owned() } else { format!("{count} findings have") }
 }
 
-fn row(facts: &Facts<'_>, open: &Open<'_>, page: &Page<'_>) -> String {
+/// The columns that have anything to say.
+#[derive(Clone, Copy)]
+struct Columns {
+    rule: bool,
+    since: bool,
+}
+
+impl Columns {
+    fn table(self, rows: &[String]) -> String {
+        let names = [Some(""), Some("finding"), self.rule.then_some("rule"), Some("where"), self.since.then_some("since")];
+        let names: Vec<&str> = names.into_iter().flatten().collect();
+        format!("| {} |\n|{}\n{}", names.join(" | "), "---|".repeat(names.len()), rows.join("\n"))
+    }
+}
+
+fn row(facts: &Facts<'_>, open: &Open<'_>, columns: Columns, page: &Page<'_>) -> String {
     let known = open.known;
     let spot = spot(facts, open, page);
     let words = cell(open.seen.map_or(known.title.as_str(), |(finding, _)| &finding.title), &Links::new("", Vec::new()));
@@ -63,16 +82,33 @@ fn row(facts: &Facts<'_>, open: &Open<'_>, page: &Page<'_>) -> String {
         other => other.to_string(),
     };
     let rules = page.rules(&known.rule_ids);
-    let rules = if rules.is_empty() { "—".to_owned() } else { rules };
     let outside = match open.seen {
         Some((finding, _)) if matches!(finding.place, Place::Outside(_)) => " outside the change",
         Some(_) | None => "",
     };
-    let since = if facts.is_later() { format!(" {} |", since(open)) } else { String::new() };
-    format!("| {severity} | {} | {rules} | {}{outside} |{since}", link(&words, &url), code_cell(&spot.words))
+    let cells = [
+        Some(severity),
+        Some(link(&words, &url)),
+        columns.rule.then(|| if rules.is_empty() { "—".to_owned() } else { rules }),
+        Some(format!("{}{outside}", code_cell(&ending(&spot.words)))),
+        columns.since.then(|| since(open)),
+    ];
+    format!("| {} |", cells.into_iter().flatten().collect::<Vec<_>>().join(" | "))
 }
 
-fn spot(facts: &Facts<'_>, open: &Open<'_>, page: &Page<'_>) -> Spot {
+/// The end of a long path, from one of its parts on.
+fn ending(path: &str) -> String {
+    let Some(too_much) = path.chars().count().checked_sub(MAX_PATH_CHARS).filter(|n| *n > 0) else { return path.to_owned() };
+    let cut = path.char_indices().nth(too_much).map_or(0, |(at, _)| at);
+    match path[cut..].split_once('/') {
+        Some((_, end)) => format!("…/{end}"),
+        // Not even the name fits.
+        None => path.rsplit('/').next().unwrap_or(path).to_owned(),
+    }
+}
+
+/// Returns where a finding stands.
+pub(super) fn spot(facts: &Facts<'_>, open: &Open<'_>, page: &Page<'_>) -> Spot {
     match open.seen {
         Some((finding, _)) => Spot::of(&finding.place, page),
         None => Spot::remembered(&open.known.place, facts.head_of(open, page), page),
@@ -90,67 +126,44 @@ fn since(open: &Open<'_>) -> String {
     }
 }
 
-/// The open findings of this round that no thread tells.
-struct Unopened<'a> {
-    findings: Vec<Open<'a>>,
-    /// How many of them would have a thread if the round might open more.
-    capped: usize,
+/// How many findings would have a thread if the round might open more.
+fn capped(facts: &Facts<'_>, open: &[Open<'_>]) -> usize {
+    let due = open.iter().filter(|open| !facts.has_thread(open) && facts.may_open(open)).count();
+    due.saturating_sub(facts.room())
 }
 
 impl<'a> Facts<'a> {
-    /// The findings of this round that have no thread and will get none in it.
-    fn unopened(&self, open: &[Open<'a>]) -> Unopened<'a> {
-        let opened = self.conversation.threads.values().filter(|marked| marked.mark.round == self.round).count();
-        let mut room = self.policy.max_threads.saturating_sub(opened);
-        let mut unopened = Unopened { findings: Vec::new(), capped: 0 };
-        for open in open {
-            let Some((finding, _)) = open.seen else { continue };
-            if self.conversation.threads.contains_key(&open.known.id) {
-                continue;
-            }
-            let outside = matches!(finding.place, Place::Outside(_));
-            let refused = self.is_undone(Task::Thread(open.known.id));
-            let due = finding.severity >= self.policy.thread_severity && !outside && !refused;
-            if due && room > 0 {
+    /// The findings that have no thread and will get none in this round.
+    pub(super) fn untold(&self, open: &[Open<'a>]) -> Vec<Open<'a>> {
+        let mut room = self.room();
+        let mut untold: Vec<Open<'a>> = Vec::new();
+        for open in open.iter().filter(|open| !self.has_thread(open)) {
+            if room > 0 && self.may_open(open) {
                 room -= 1;
-                continue;
+            } else {
+                untold.push(*open);
             }
-            unopened.capped += usize::from(due);
-            unopened.findings.push(*open);
         }
-        unopened
+        untold
     }
-}
 
-/// Returns what the findings say that have no thread; nothing when all have one.
-pub(super) fn texts(facts: &Facts<'_>, open: &[Open<'_>], page: &Page<'_>) -> Option<String> {
-    let findings = facts.unopened(open).findings;
-    if findings.is_empty() {
-        return None;
+    /// How many threads the round may still open.
+    fn room(&self) -> usize {
+        let opened = self.conversation.threads.values().filter(|marked| marked.mark.round == self.round).count();
+        self.policy.max_threads.saturating_sub(opened)
     }
-    let mut blocks: Vec<String> = Vec::new();
-    let mut bytes = 0;
-    for open in findings.iter().take(MAX_TEXTS) {
-        let Some((finding, _)) = open.seen else { continue };
-        let mut block = vec![format!(
-            "**{}** — {} · {} · {}",
-            phrases::capital(finding.severity),
-            title(&finding.title),
-            spot(facts, open, page).linked(),
-            code(&open.known.id.to_string())
-        )];
-        block.extend(says(finding, Post::Summary, page));
-        let block = block.join("\n\n");
-        bytes += block.len();
-        if bytes > MAX_TEXT_BYTES {
-            break;
-        }
-        blocks.push(block);
+
+    fn has_thread(&self, open: &Open<'_>) -> bool {
+        self.conversation.threads.contains_key(&open.known.id)
     }
-    if let more @ 1.. = findings.len() - blocks.len() {
-        blocks.push(format!("And {more} more; `result.json` in the job's artifacts has their texts."));
+
+    /// Whether a thread would be opened if there is room.
+    fn may_open(&self, open: &Open<'_>) -> bool {
+        let Some((finding, _)) = open.seen else { return false };
+        let inside = match finding.place {
+            Place::Lines(_) | Place::File { .. } => true,
+            Place::Outside(_) => false,
+        };
+        inside && finding.severity >= self.policy.thread_severity && !self.is_undone(Task::Thread(open.known.id))
     }
-    let without = if findings.len() == 1 { "finding" } else { "findings" };
-    let summary = format!("Text of the {without} without a thread ({})", findings.len());
-    Some(format!("<details><summary>{summary}</summary>\n\n{}\n\n</details>", blocks.join("\n\n")))
 }
