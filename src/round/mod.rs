@@ -18,4 +18,7 @@ pub use plan::plan;
 pub use reading::{Bots, Conversation, Marked, Origin, Remembered, Resolution, Summary};
 pub use reconcile::{Reconciled, Seen, Sight, reconcile};
 pub use request::{DiffRefs, MergeRequest, RequestState};
-pub use state::{Extra, FindingId, Known, KnownPlace, NewestNote, Round, STATE_VERSION, State, StateError, Status, ThreadRef};
+pub use state::{
+    Extra, FindingId, Known, KnownPlace, NewestNote, Override, Posting, Round, STATE_VERSION, State, StateError, Status, ThreadRef, Trail,
+    Unsettled, line_digest,
+};
