@@ -399,12 +399,22 @@ impl Interdiff {
         // What was one run of lines is one still only if nothing came between.
         let whole = last.line - first.line == to - from;
         let changed = |line: usize| matches!(file.since[line], Since::Fresh | Since::Moved);
-        if !whole || file.gaps.range(first.line + 1..=last.line).next().is_some() || (first.line..=last.line).any(changed) {
+        if !whole || (first.line..last.line).any(|line| file.gaps.contains(&(line + 1))) || (first.line..=last.line).any(changed) {
             return CodeAt::Changed;
         }
         let from = file.around((0..first.line).rev(), first.line);
         let to = file.around(last.line + 1..file.since.len(), last.line);
         if (from..=to).any(changed) || file.gaps.range(from..=to + 1).next().is_some() { CodeAt::Near } else { CodeAt::Same }
+    }
+
+    /// Returns whether lines of the new change, and what is next to them, were in the earlier one as they are.
+    pub fn untouched(&self, first: &Spot, last: &Spot) -> bool {
+        let Some(file) = self.file(&first.path).filter(|_| self.known) else { return false };
+        let at = |spot: &Spot| file.lines.index.get(&(spot.side, spot.line)).copied();
+        let (Some(first), Some(last)) = (at(first), at(last)) else { return false };
+        let (from, to) = (file.around((0..first).rev(), first), file.around(last + 1..file.since.len(), last));
+        let changed = |line: usize| matches!(file.since[line], Since::Fresh | Since::Moved);
+        !(from..=to).any(changed) && file.gaps.range(from..=to + 1).next().is_none()
     }
 
     /// Returns where the lines `first` to `last` of the earlier change lie in the new one; `None` if their file is not there or was not known.

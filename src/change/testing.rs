@@ -30,7 +30,8 @@ pub(crate) fn between(base: &Tree, head: &Tree, renames: &BTreeMap<String, Strin
             Some(before) => {
                 writeln!(diff, "diff --git a/{old} b/{path}").unwrap();
                 if old != path {
-                    write!(diff, "similarity index 90%\nrename from {old}\nrename to {path}\n").unwrap();
+                    let percent = if before == text { 100 } else { 90 };
+                    write!(diff, "similarity index {percent}%\nrename from {old}\nrename to {path}\n").unwrap();
                 }
                 if before != text {
                     writeln!(diff, "index 1111111..2222222 100644").unwrap();
