@@ -331,6 +331,14 @@ impl Known {
         self.severity = self.trail.ceiling.map_or(self.severity, |ceiling| self.severity.min(ceiling));
     }
 
+    /// Takes over where a later round saw it, and nothing else: a person decided about what it was.
+    pub fn relocated(&mut self, finding: &Finding, round: u32) {
+        self.fingerprint.clone_from(&finding.fingerprint);
+        self.place = KnownPlace::of(&finding.place);
+        self.last = round;
+        self.trail.seen(finding);
+    }
+
     /// Returns the first and the last of its lines; none for a whole file.
     pub fn lines(&self) -> Option<(u32, u32)> {
         self.place.line.map(|last| (last.saturating_sub(self.trail.above).max(1), last))

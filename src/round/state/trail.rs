@@ -35,7 +35,9 @@ pub struct Trail {
 /// What is still to be done about a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsettled {
-    /// A question about it was not answered: the next run asks again.
+    /// Its code changed, and whether it is fixed was asked and not answered: the next run asks again.
+    Unchecked,
+    /// What a person said about it was not answered: the next run asks again.
     Unanswered,
     /// The bot owes a reply in its thread, which is not known to be posted.
     Owed,

@@ -270,6 +270,7 @@ fn write_known(known: &Known) -> KnownWire {
         ceiling: trail.ceiling.map(|severity| severity.word().to_owned()),
         unsettled: trail.unsettled.map(|unsettled| {
             match unsettled {
+                Unsettled::Unchecked => "unchecked",
                 Unsettled::Unanswered => "unanswered",
                 Unsettled::Owed => "owed",
             }
@@ -323,6 +324,7 @@ fn read_known(wire: KnownWire) -> Result<Known, StateError> {
         ceiling: wire.ceiling.map(|word| parsed(&word, Severity::parse)).transpose()?,
         unsettled: match wire.unsettled.as_deref() {
             None => None,
+            Some("unchecked") => Some(Unsettled::Unchecked),
             Some("unanswered") => Some(Unsettled::Unanswered),
             Some("owed") => Some(Unsettled::Owed),
             Some(other) => return Err(StateError::Unreadable(format!("{other:?} is nothing that is to be done"))),
