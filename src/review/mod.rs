@@ -29,6 +29,7 @@ pub use fingerprint::fingerprints;
 pub use followup::{FollowUp, FollowUpAnswer, MAX_FOLLOW_UPS, Matter, Says, by_question, follow_up_answers};
 pub use group::{Group, Piece, groups};
 pub use hits::{Checked, from_hits, sort, unseen};
+pub(crate) use merge::likeness;
 pub use merge::{claim_of, is_detected, judge, merge, refute, to_refute};
 pub use outcome::{Coverage, FileRead, Outcome, ReviewerReport, Usage, Verdict};
 pub use patch::{heading, patch};

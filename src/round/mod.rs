@@ -7,11 +7,15 @@ mod action;
 mod conversation;
 pub mod glass;
 pub mod marker;
+mod matching;
 pub mod plan;
+#[cfg(test)]
+mod play;
 pub mod reading;
 pub mod reconcile;
 pub mod replies;
 mod request;
+pub mod settle;
 mod state;
 pub mod task;
 
@@ -20,11 +24,13 @@ pub use action::{Action, NewThread, Rung, RungPlace};
 pub use conversation::{Note, NotePlace, Person, Thread};
 pub use glass::{Glass, Version, lifted};
 pub use marker::Keys;
+pub use matching::Ground;
 pub use plan::plan;
 pub use reading::{Award, Bots, Conversation, Marked, Origin, Remembered, Resolution, Said, Summary};
-pub use reconcile::{Reconciled, Seen, Sight, reconcile};
+pub use reconcile::{Due, Reconciled, Seen, Sight, Then, converge, reconcile, reconcile_over};
 pub use replies::{Heard, Objection, ObjectionKind, hear};
 pub use request::{DiffRefs, MergeRequest, RequestState};
+pub use settle::{Asked, Settling, conclude, settle};
 pub use state::{
     Extra, FindingId, Known, KnownPlace, NewestNote, Override, Posting, Round, STATE_VERSION, State, StateError, Status, ThreadRef, Trail,
     Unsettled, line_digest,
