@@ -4,15 +4,19 @@
 mod anchor;
 mod base;
 mod digest;
+mod interdiff;
 mod language;
 mod noise;
 mod parse;
 mod path;
 mod position;
 mod print;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use anchor::{Anchor, AnchorRef, LineHash, Side, Span};
 pub use digest::patch_id;
+pub use interdiff::{CodeAt, Fate, Interdiff, Landing, Since, Spot, interdiff};
 pub use language::Language;
 pub use noise::{FilterRules, Filtered, GeneratedMarks, MARKER_LINES, Noise, filter, is_lock_file, is_migration, looks_secret};
 pub use parse::{MAX_DIFF_BYTES, MAX_FILES, MAX_HUNK_LINES, ParseError, parse};

@@ -82,8 +82,8 @@ fn overlap(a: &Place, b: &Place) -> bool {
     }
 }
 
-/// Share of words that two texts have in common, 0 to 1; short words say nothing.
-fn likeness(a: &str, b: &str) -> f64 {
+/// Returns the share of words that two texts have in common, 0 to 1; short words say nothing.
+pub(crate) fn likeness(a: &str, b: &str) -> f64 {
     let words = |text: &str| -> BTreeSet<String> {
         text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| word.chars().count() > 2).map(str::to_lowercase).collect()
     };

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::marker::{self, FindingMark, Keys, ReplyMark};
-use super::reading::{Conversation, Resolution};
-use super::reconcile::{Reconciled, Sight};
+use super::reading::{Conversation, Marked, Resolution};
+use super::reconcile::{Reconciled, Sight, Then};
 use super::state::{FindingId, Known, Status};
 use super::{Action, NewThread, Rung, RungPlace};
 use crate::change::{Change, CommitId};
@@ -126,6 +126,8 @@ pub struct Answering<'a> {
     pub answer: Answer,
     /// The head at which it is answered.
     pub head: &'a CommitId,
+    /// What the coordinator says, or nothing. A model's words.
+    pub text: &'a str,
     /// The marker, which must be the last line of the body.
     pub marker: &'a str,
 }
@@ -135,14 +137,52 @@ pub struct Answering<'a> {
 pub enum Answer {
     /// It was fixed, and is there again.
     Back,
+    /// A person or GitLab resolved it as fixed, and it is still there.
+    Still,
+    /// A person dismissed it, and it got worse since.
+    Worse,
+    /// The person who disagreed is right: it is closed.
+    Agreed,
+    /// The person who disagreed is right in part: it is less bad, and stays.
+    Lowered,
+    /// The person who disagreed is not right. Said once.
+    Disagreed,
+    /// The answer to a question. Given once.
+    Explained,
 }
 
 impl Answer {
-    const fn word(self) -> &'static str {
+    /// Returns the word of markers and reports.
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Back => "back",
+            Self::Still => "still",
+            Self::Worse => "worse",
+            Self::Agreed => "agreed",
+            Self::Lowered => "lowered",
+            Self::Disagreed => "disagreed",
+            Self::Explained => "explained",
         }
     }
+
+    /// Returns whether the thread has this answer already: for this head, or, where it answers what a person said, at all.
+    fn is_given(self, marked: &Marked, head: &CommitId) -> bool {
+        match self {
+            Self::Back | Self::Still | Self::Worse => marked.replies.iter().any(|reply| reply.kind == self.word() && reply.head == *head),
+            Self::Agreed | Self::Lowered | Self::Disagreed | Self::Explained => is_answered(marked),
+        }
+    }
+}
+
+/// Returns whether the bot has answered in a thread what people said. It does so once for a finding and never argues twice.
+pub(super) fn is_answered(marked: &Marked) -> bool {
+    let counters = [Answer::Agreed, Answer::Lowered, Answer::Disagreed, Answer::Explained];
+    marked.replies.iter().any(|reply| counters.iter().any(|answer| answer.word() == reply.kind))
+}
+
+/// Returns whether the bot has granted in a thread that a finding is none.
+pub(super) fn is_granted(marked: &Marked) -> bool {
+    marked.replies.iter().any(|reply| reply.kind == Answer::Agreed.word())
 }
 
 /// How bodies are written; the texts are `comment`'s.
@@ -240,6 +280,8 @@ fn new_threads(input: &Input<'_>, bodies: &Bodies<'_>) -> Vec<NewThread> {
         .zip(&input.reconciled.seen)
         .filter(|(finding, _)| finding.severity >= input.policy.thread_severity)
         .filter_map(|(finding, seen)| Some((finding, seen.sight, input.reconciled.finding(seen.id)?)))
+        // What was missed earlier opens none unless it is critical: rounds must converge.
+        .filter(|(_, _, known)| !known.trail.late || known.severity == Severity::Critical)
         .filter(|(_, _, known)| known.status.is_open() && !input.conversation.threads.contains_key(&known.id))
         .collect();
     // Stable: findings of one severity stay in their order.
@@ -280,22 +322,32 @@ fn places(change: &Change, finding: &Finding) -> Vec<(Rooting, RungPlace)> {
     }
 }
 
-/// Findings that are there although the bot itself had resolved their threads: opened again, once for a head.
+/// What is said in threads: that a finding is there although the bot itself had resolved its thread, and what is due to people. Each once.
 fn replies(input: &Input<'_>, bodies: &Bodies<'_>) -> Vec<Action> {
     let seen: BTreeSet<FindingId> = input.reconciled.seen.iter().map(|seen| seen.id).collect();
-    let back = input.reconciled.open().filter(|known| known.status == Status::Open && seen.contains(&known.id));
-    back.filter_map(|known| {
-        let there = input.conversation.threads.get(&known.id)?;
-        let answer = Answer::Back;
-        let mark = ReplyMark { id: known.id, kind: answer.word().to_owned(), head: input.head.clone() };
-        let due = there.resolution == Resolution::ByBot && !there.replies.contains(&mark);
-        due.then(|| {
-            let marker = marker::reply(&mark, input.keys);
-            let body = (bodies.reply)(&Answering { known, answer, head: input.head, marker: &marker });
-            Action::Reply { thread: there.thread.id.clone(), body, reopen: true }
-        })
-    })
-    .collect()
+    let due: BTreeSet<FindingId> = input.reconciled.dues.iter().map(|due| due.id).collect();
+    let back = input
+        .reconciled
+        .open()
+        .filter(|known| known.status == Status::Open && seen.contains(&known.id) && !due.contains(&known.id))
+        .filter(|known| input.conversation.threads.get(&known.id).is_some_and(|marked| marked.resolution == Resolution::ByBot))
+        .map(|known| (known.id, Some(Answer::Back), "", Then::Reopen));
+    let due = input.reconciled.dues.iter().map(|due| (due.id, due.answer, due.text.as_str(), due.then));
+    let mut actions = Vec::new();
+    for (id, answer, text, then) in back.chain(due) {
+        let (Some(known), Some(marked)) = (input.reconciled.finding(id), input.conversation.threads.get(&id)) else { continue };
+        let thread = &marked.thread.id;
+        if let Some(answer) = answer.filter(|answer| !answer.is_given(marked, input.head)) {
+            let mark = ReplyMark { id, kind: answer.word().to_owned(), head: input.head.clone() };
+            let seal = marker::reply(&mark, input.keys);
+            let body = (bodies.reply)(&Answering { known, answer, head: input.head, text, marker: &seal });
+            actions.push(Action::Reply { thread: thread.clone(), body, reopen: then == Then::Reopen });
+        }
+        if then == Then::Resolve && marked.resolution == Resolution::Open {
+            actions.push(Action::Resolve { thread: thread.clone() });
+        }
+    }
+    actions
 }
 
 /// Threads of findings that this round checked to be fixed. A person who opens one again later is not contradicted.
@@ -309,4 +361,4 @@ fn resolved(input: &Input<'_>) -> Vec<Action> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

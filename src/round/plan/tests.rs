@@ -32,16 +32,16 @@ fn on_file(print: &str, severity: Severity) -> Finding {
 
 /// A merge request that does what it is told.
 #[derive(Clone)]
-struct Toy {
-    threads: Vec<Thread>,
-    bot: BotState,
-    notes: u64,
+pub(in crate::round) struct Toy {
+    pub(in crate::round) threads: Vec<Thread>,
+    pub(in crate::round) bot: BotState,
+    pub(in crate::round) notes: u64,
     /// How many rungs of each thread GitLab refuses.
     refuses: usize,
 }
 
 impl Toy {
-    fn new() -> Self {
+    pub(in crate::round) fn new() -> Self {
         Self { threads: Vec::new(), bot: BotState::default(), notes: 0, refuses: 0 }
     }
 
@@ -50,11 +50,11 @@ impl Toy {
         note(self.notes, bots().current, body)
     }
 
-    fn thread_mut(&mut self, id: &str) -> &mut Thread {
+    pub(in crate::round) fn thread_mut(&mut self, id: &str) -> &mut Thread {
         self.threads.iter_mut().find(|thread| thread.id == id).expect("an action names a thread that is there")
     }
 
-    fn apply(&mut self, action: &Action) {
+    pub(in crate::round) fn apply(&mut self, action: &Action) {
         match action {
             Action::WithdrawApproval => self.bot.approved = false,
             Action::DiscardDrafts => self.bot.drafts = 0,
@@ -91,10 +91,10 @@ impl Toy {
         }
     }
 
-    fn set_resolved(&mut self, id: &str, by: Option<u64>) {
+    pub(in crate::round) fn set_resolved(&mut self, id: &str, by: Option<u64>) {
         for note in &mut self.thread_mut(id).notes {
             note.resolved = by.is_some();
-            note.resolved_by = by.map(|id| Person { id, username: "someone".to_owned() });
+            note.resolved_by = by.map(|id| Person { id, username: format!("user{id}") });
         }
     }
 
