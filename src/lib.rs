@@ -23,7 +23,7 @@ pub mod yaml;
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{CommandFactory as _, Parser as _};
 
@@ -35,6 +35,9 @@ use report::Style;
 
 /// Width of a report that goes to no terminal, in columns.
 const DEFAULT_WIDTH: usize = 100;
+
+/// How long what runs beside a run may go on after its end.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Captures what the process was given, and runs.
 pub fn start() -> Exit {
@@ -85,7 +88,7 @@ fn dispatch(cli: &Cli, env: &Env, io: &mut Io, style: Style) -> Result<Exit, Fai
         .enable_all()
         .build()
         .map_err(|error| Failure::outside(format!("cannot start the runtime: {error}")))?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         match &cli.command {
             Command::Review(args) => commands::review::run(args, env, io, style, cli.quiet).await,
             Command::Replay(args) => commands::replay::run(args, env, io, style).await,
@@ -104,7 +107,10 @@ fn dispatch(cli: &Cli, env: &Env, io: &mut Io, style: Style) -> Result<Exit, Fai
                 commands::print(io, &String::from_utf8_lossy(&text)).map(|()| Exit::Done)
             }
         }
-    })
+    });
+    // A name that is still being looked up, or a file that is being read, keeps nobody waiting.
+    runtime.shutdown_timeout(LAST_WAIT);
+    outcome
 }
 
 /// Shows clap's own answers: help and version are data, everything else is a usage error.

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::panel::{Panel, Unavailable};
-use super::reading::{self, Submit, Task};
+use super::reading::{self, Submit, Task, total};
 use super::tools::tool_specs;
-use crate::model::Started;
-use crate::review::{Finding, Judgement, ModelClass, Outcome, Prompt, ReviewerReport, Usage, brief, judgements, to_refute};
+use crate::model::{Started, Worth};
+use crate::review::{Finding, Judgement, ModelClass, Outcome, Prompt, ReviewerReport, Spent, Usage, brief, judgements, to_refute};
 
 /// What a judge said.
 pub struct Judged {
@@ -18,6 +18,8 @@ pub struct Judged {
     pub judgements: Vec<Judgement>,
     /// How it went.
     pub report: ReviewerReport,
+    /// What it used.
+    pub spent: Vec<Spent>,
 }
 
 /// Asks the coordinator about all findings.
@@ -41,36 +43,44 @@ async fn judge(prompt: &Prompt, class: ModelClass, candidates: &[&Finding], pane
         usage,
         claims: count,
     };
-    let engine = match panel.models.get(class) {
-        Ok(engine) => engine,
+    let model = match panel.models.get(class) {
+        Ok(model) => model,
         Err(Unavailable(why)) => {
-            return Judged { judgements: Vec::new(), report: report(None, Outcome::Failed { why, by_budget: false }, Usage::default(), 0) };
+            let report = report(None, Outcome::Failed { why, by_budget: false }, Usage::default(), 0);
+            return Judged { judgements: Vec::new(), report, spent: Vec::new() };
         }
     };
     let boundary = &panel.desk.boundary;
-    let change: Arc<str> = if panel.groups.len() == 1 {
-        brief::change(boundary, &panel.desk.change, panel.groups, 0).into()
-    } else {
-        brief::change_by_name(boundary, &panel.desk.change).into()
-    };
+    let by_name = || -> Arc<str> { brief::change_by_name(boundary, &panel.desk.change).into() };
+    let whole = panel.groups.len() == 1;
+    let change = if whole { brief::change(boundary, &panel.desk.change, panel.groups, 0).into() } else { by_name() };
     let left = panel.deadline.saturating_duration_since(Instant::now());
-    let task = Task {
-        reader: prompt.name.to_string(),
-        model: &engine.model,
-        first_byte: engine.first_byte,
-        deadline: Instant::now() + prompt.timeout.min(left).max(Duration::from_millis(1)),
-        may: &prompt.tools,
-        submit: Submit::Verdict,
-        tools: tool_specs(),
-        system: panel.system.clone(),
-        change,
-        brief: brief::judge(boundary, prompt, panel.words, candidates, panel.language),
+    let deadline = Instant::now() + prompt.timeout.min(left).max(Duration::from_millis(1));
+    let ask = async |change: Arc<str>| {
+        let task = Task {
+            reader: prompt.name.to_string(),
+            model,
+            deadline,
+            worth: Worth::Most,
+            may: &prompt.tools,
+            submit: Submit::Verdict,
+            tools: tool_specs(),
+            system: panel.system.clone(),
+            change,
+            brief: brief::judge(boundary, prompt, panel.words, candidates, panel.language),
+        };
+        reading::read(task, panel.desk, &Started::default(), judgements).await
     };
-    let read = reading::read(task, panel.desk, &Started::default(), judgements).await;
-    let outcome = match read.failed {
+    let mut read = ask(change).await;
+    if whole && read.too_long() {
+        read.failed = None;
+        read = read.and(ask(by_name()).await);
+    }
+    let outcome = match read.failed.clone() {
         None => Outcome::Answered,
-        Some(fault) => Outcome::Failed { why: fault.why, by_budget: fault.by_budget },
+        Some(fault) => Outcome::Failed { by_budget: fault.by_budget(), why: fault.why },
     };
-    let model = (read.usage.calls > 0).then(|| engine.model.name().to_owned());
-    Judged { report: report(model, outcome, read.usage, read.items.len()), judgements: read.items }
+    let model = (!read.by.is_empty()).then(|| read.by.iter().map(String::as_str).collect::<Vec<_>>().join(" and "));
+    let spent = panel.models.spending(&prompt.name, &read.spent, &read.by);
+    Judged { report: report(model, outcome, total(&read.spent), read.items.len()), judgements: read.items, spent }
 }

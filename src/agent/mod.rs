@@ -9,5 +9,5 @@ mod tools;
 
 pub use desk::Desk;
 pub use judges::{Judged, coordinate, refute};
-pub use panel::{Engine, Heard, Models, Panel, Unavailable, panel};
+pub use panel::{Heard, Models, Panel, Unavailable, panel};
 pub use tools::tool_specs;

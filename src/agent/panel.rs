@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -10,12 +11,15 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::desk::Desk;
-use super::reading::{self, Read, Submit, Task};
+use super::reading::{self, Read, Submit, Task, total};
 use super::tools::tool_specs;
 use crate::change::RepoPath;
-use crate::model::{Model, Started};
+use crate::model::{Ledger, Model, Started, ToolSpec, Worth};
 use crate::review::brief::{self, RequestWords};
-use crate::review::{Claim, Coverage, FileRead, Group, ModelClass, Outcome, Prompt, Reads, ReviewerReport, Roster, Seat, Usage, claims};
+use crate::review::{
+    Claim, Coverage, FileRead, Group, ModelClass, Outcome, Price, Prompt, Reads, ReviewerName, ReviewerReport, Roster, Seat, Severity,
+    Spent, Usage, Usd, claims,
+};
 
 /// How long the followers of a first request wait for its response to start.
 const HEAD_START: Duration = Duration::from_secs(3);
@@ -23,17 +27,16 @@ const HEAD_START: Duration = Duration::from_secs(3);
 /// The models of a run by class.
 #[derive(Clone, Default)]
 pub struct Models {
+    /// What people should know about them, one sentence each.
+    pub remarks: Vec<String>,
+    /// What their tokens cost, by `provider/model`, as far as that is known.
+    pub prices: BTreeMap<String, Price>,
+    /// The day of the published prices, `YYYY-MM-DD`.
+    pub prices_dated: Option<String>,
+    /// Where their calls stand, if they are real: what earlier rounds spent is carried into it.
+    pub ledger: Option<Arc<Ledger>>,
     /// What each class is answered by.
-    pub by_class: BTreeMap<ModelClass, Result<Engine, Unavailable>>,
-}
-
-/// A model and how patient to be with it.
-#[derive(Clone)]
-pub struct Engine {
-    /// The model.
-    pub model: Arc<dyn Model>,
-    /// How long until the first byte of an answer.
-    pub first_byte: Duration,
+    pub by_class: BTreeMap<ModelClass, Result<Arc<dyn Model>, Unavailable>>,
 }
 
 /// Why no model answers for a class, one sentence for people.
@@ -42,12 +45,27 @@ pub struct Unavailable(pub String);
 
 impl Models {
     /// Returns what answers for a class.
-    pub(super) fn get(&self, class: ModelClass) -> Result<&Engine, Unavailable> {
+    pub(super) fn get(&self, class: ModelClass) -> Result<&Arc<dyn Model>, Unavailable> {
         match self.by_class.get(&class) {
-            Some(Ok(engine)) => Ok(engine),
+            Some(Ok(model)) => Ok(model),
             Some(Err(unavailable)) => Err(unavailable.clone()),
             None => Err(Unavailable(format!("no model is configured for the class {}", class.word()))),
         }
+    }
+}
+
+impl Models {
+    /// Returns what a reader used with what it cost. A provider that answered without saying how many tokens it took leaves the cost unknown.
+    pub(super) fn spending(&self, reader: &ReviewerName, spent: &BTreeMap<String, Usage>, by: &BTreeSet<String>) -> Vec<Spent> {
+        let row = |(model, usage): (&String, &Usage)| {
+            let told = usage.input > 0 || !by.contains(model);
+            let cost = self.prices.get(model).filter(|_| told).map(|price| price.cost(usage));
+            // What was never answered nor at work costs nothing, whatever the price.
+            let free = usage.input == 0 && usage.output == 0 && !by.contains(model);
+            let cost = if free { Some(Usd::ZERO) } else { cost };
+            Spent { reader: reader.clone(), model: model.clone(), usage: *usage, cost }
+        };
+        spent.iter().map(row).collect()
     }
 }
 
@@ -79,6 +97,8 @@ pub struct Heard {
     pub claims: Vec<Claim>,
     /// What each read of each file.
     pub coverage: Coverage,
+    /// What each used.
+    pub spent: Vec<Spent>,
 }
 
 /// How one reviewer did with one group.
@@ -102,44 +122,32 @@ pub async fn panel(roster: &Roster, panel: &Panel<'_>) -> Heard {
             panel.groups.iter().enumerate().filter(move |(_, group)| wanted(group)).map(move |(group, _)| (seat, group))
         })
         .collect();
-    let mut heads: BTreeMap<(String, usize), Started> = BTreeMap::new();
+    let mut heads: BTreeMap<(String, usize), Head> = BTreeMap::new();
     let tools = tool_specs();
     let slots = Semaphore::new(panel.max_agents.max(1));
     let runs = jobs.iter().map(|&(seat, group)| {
         let prompt = &roster.seats[seat].prompt;
-        let engine = panel.models.get(prompt.class);
+        let model = panel.models.get(prompt.class);
         // The first of each (model, group) in roster order leads, the others follow.
-        let leader = engine.as_ref().ok().map(|engine| {
-            let key = (engine.model.name().to_owned(), group);
+        let leader = model.as_ref().ok().map(|model| {
+            let key = (model.name().to_owned(), group);
             let leads = !heads.contains_key(&key);
             (heads.entry(key).or_default().clone(), leads)
         });
         let (change, tools, slots) = (changes[group].clone(), tools.clone(), &slots);
         async move {
-            let engine = engine?;
+            let model = model?;
             let (head, leads) = leader.expect("a model has a head");
             if !leads {
                 // Whether it started in time or not, the followers go.
-                let _started = timeout(HEAD_START, head.wait()).await;
+                let _started = timeout(HEAD_START, head.started.wait()).await;
             }
             let _slot = slots.acquire().await.expect("the semaphore is never closed");
-            let number = if panel.groups.len() > 1 { format!("@{}", group + 1) } else { String::new() };
-            let task = Task {
-                reader: format!("{}{number}", prompt.name),
-                model: &engine.model,
-                first_byte: engine.first_byte,
-                deadline: panel.deadline.min(Instant::now() + prompt.timeout),
-                may: &prompt.tools,
-                submit: Submit::Findings,
-                tools,
-                system: panel.system.clone(),
-                change,
-                brief: brief::reviewer(&panel.desk.boundary, prompt, panel.words, panel.language),
-            };
+            let reader = Reader { prompt, model, panel, tools, deadline: panel.deadline.min(Instant::now() + prompt.timeout) };
             let own = Started::default();
-            let read = reading::read(task, panel.desk, if leads { &head } else { &own }, |answer| claims(answer, &prompt.name)).await;
+            let read = reader.group(group, change, &head.too_long, if leads { &head.started } else { &own }).await;
             // A head that failed holds nobody up.
-            head.tell();
+            head.started.tell();
             Ok(read)
         }
     });
@@ -147,31 +155,110 @@ pub async fn panel(roster: &Roster, panel: &Panel<'_>) -> Heard {
     heard(roster, panel, &jobs, results)
 }
 
+/// What the readers of one group by one model share.
+#[derive(Clone, Default)]
+struct Head {
+    /// The first response has begun.
+    started: Started,
+    /// The model has said that the group is too long for it: nobody else need ask.
+    too_long: Arc<AtomicBool>,
+}
+
+/// One reviewer with what all its requests share.
+struct Reader<'a> {
+    prompt: &'a Prompt,
+    model: &'a Arc<dyn Model>,
+    panel: &'a Panel<'a>,
+    tools: Arc<[ToolSpec]>,
+    deadline: Instant,
+}
+
+impl Reader<'_> {
+    /// Reads a group, or its halves if it is too long for the model.
+    async fn group(&self, number: usize, change: Arc<str>, too_long: &AtomicBool, started: &Started) -> Read<Claim> {
+        let several = self.panel.groups.len() > 1;
+        let name = if several { format!("{}@{}", self.prompt.name, number + 1) } else { self.prompt.name.to_string() };
+        let groups = self.panel.groups;
+        let halves = groups[number].halves(&self.panel.desk.change);
+        let mut so_far = None;
+        if halves.is_none() || !too_long.load(Ordering::Relaxed) {
+            let whole = self.read(name, change, started).await;
+            if halves.is_none() || !whole.too_long() {
+                return whole;
+            }
+            too_long.store(true, Ordering::Relaxed);
+            // The others need not wait any longer to learn it.
+            started.tell();
+            so_far = Some(Read { failed: None, ..whole });
+        }
+        let halves = halves.expect("a group that cannot be halved was read whole");
+        let cut: Vec<Group> = [&groups[..number], &halves, &groups[number + 1..]].concat();
+        for (half, suffix) in ["a", "b"].into_iter().enumerate() {
+            let change = brief::change(&self.panel.desk.boundary, &self.panel.desk.change, &cut, number + half);
+            let read = self.read(format!("{}@{}{suffix}", self.prompt.name, number + 1), change.into(), &Started::default()).await;
+            so_far = Some(match so_far {
+                Some(so_far) => so_far.and(read),
+                None => read,
+            });
+        }
+        so_far.expect("there are two halves")
+    }
+
+    async fn read(&self, reader: String, change: Arc<str>, started: &Started) -> Read<Claim> {
+        let Self { prompt, model, panel, tools, deadline } = self;
+        let task = Task {
+            reader,
+            model,
+            deadline: *deadline,
+            worth: worth(prompt.ceiling),
+            may: &prompt.tools,
+            submit: Submit::Findings,
+            tools: tools.clone(),
+            system: panel.system.clone(),
+            change,
+            brief: brief::reviewer(&panel.desk.boundary, prompt, panel.words, panel.language),
+        };
+        reading::read(task, panel.desk, started, |answer| claims(answer, &prompt.name)).await
+    }
+}
+
+/// What a reader is worth when not all can be paid: it follows from the worst that it may raise.
+fn worth(ceiling: Severity) -> Worth {
+    match ceiling {
+        Severity::Critical => Worth::More,
+        Severity::Important => Worth::Less,
+        Severity::Suggestion | Severity::Nit => Worth::Least,
+    }
+}
+
 fn heard(roster: &Roster, panel: &Panel<'_>, jobs: &[(usize, usize)], results: Vec<Run>) -> Heard {
-    let mut heard = Heard { reports: Vec::new(), claims: Vec::new(), coverage: Coverage::default() };
+    let mut heard = Heard { reports: Vec::new(), claims: Vec::new(), coverage: Coverage::default(), spent: Vec::new() };
     let mut by_seat: BTreeMap<usize, Vec<(usize, Run)>> = BTreeMap::new();
     for (&(seat, group), result) in jobs.iter().zip(results) {
         by_seat.entry(seat).or_default().push((group, result));
     }
     for (number, seat) in roster.seats.iter().enumerate() {
         let prompt = &seat.prompt;
-        let (mut usage, mut count) = (Usage::default(), 0);
+        let (mut spent, mut count, mut by) = (BTreeMap::<String, Usage>::new(), 0, BTreeSet::new());
         let mut faults: Vec<(String, bool)> = Vec::new();
         let mut diffs: BTreeSet<RepoPath> = BTreeSet::new();
         let mut read_in: BTreeMap<RepoPath, Vec<FileRead>> = BTreeMap::new();
         for (group, result) in by_seat.remove(&number).unwrap_or_default() {
             let how = match result {
                 Ok(read) => {
-                    usage += read.usage;
+                    for (model, usage) in read.spent {
+                        *spent.entry(model).or_default() += usage;
+                    }
+                    by.extend(read.by);
                     count += read.items.len();
                     heard.claims.extend(read.items);
                     diffs.extend(read.diffs);
                     let how = match &read.failed {
                         None => FileRead::Read,
-                        Some(fault) if fault.by_budget => FileRead::OverBudget,
+                        Some(fault) if fault.by_budget() => FileRead::OverBudget,
                         Some(_) => FileRead::Failed,
                     };
-                    faults.extend(read.failed.map(|fault| (fault.why, fault.by_budget)));
+                    faults.extend(read.failed.map(|fault| (fault.why.clone(), fault.by_budget())));
                     how
                 }
                 Err(Unavailable(why)) => {
@@ -197,7 +284,9 @@ fn heard(roster: &Roster, panel: &Panel<'_>, jobs: &[(usize, usize)], results: V
             let by_budget = faults.iter().all(|(_, by_budget)| *by_budget);
             Outcome::Failed { why: faults.into_iter().map(|(why, _)| why).collect::<Vec<_>>().join("; "), by_budget }
         };
-        let model = panel.models.get(prompt.class).ok().filter(|_| usage.calls > 0).map(|engine| engine.model.name().to_owned());
+        heard.spent.extend(panel.models.spending(&prompt.name, &spent, &by));
+        let usage = total(&spent);
+        let model = (!by.is_empty()).then(|| by.into_iter().collect::<Vec<_>>().join(" and "));
         heard.reports.push(ReviewerReport { name: prompt.name.clone(), title: prompt.title.clone(), model, outcome, usage, claims: count });
     }
     heard.reports.extend(roster.idle.iter().map(|(prompt, why)| idle(prompt, why)));

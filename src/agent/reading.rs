@@ -13,7 +13,7 @@ use super::desk::Desk;
 use super::tools::{SUBMIT_FINDINGS, SUBMIT_VERDICT};
 use crate::change::RepoPath;
 use crate::model::{
-    AnswerSchema, Exchange, Model, ModelErrorKind, Patience, Reply, Request, Started, Stop, ToolCall, ToolResult, ToolSpec,
+    AnswerSchema, Exchange, Model, ModelErrorKind, Patience, Reply, Request, Started, Stop, ToolCall, ToolResult, ToolSpec, Worth,
 };
 use crate::review::{Answer, Tool, Usage, calls_in, findings_schema, json_in, verdict_schema};
 
@@ -25,6 +25,10 @@ const MAX_CALLS: usize = 120;
 const MAX_CALLS_PER_TURN: usize = 24;
 /// Most tokens of one answer.
 const MAX_OUTPUT_TOKENS: u32 = 16_000;
+/// Answers of tools that are no longer than this stay when the conversation is shortened, in bytes.
+const SHORT_BYTES: usize = 500;
+/// What stands in place of the longer ones.
+const LEFT_OUT: &str = "(left out, because the conversation had grown too long; ask again for a smaller part if you need it, or submit)";
 /// The longest silence within an answer.
 const SILENCE: Duration = Duration::from_mins(1);
 
@@ -59,10 +63,10 @@ pub(super) struct Task<'a> {
     pub(super) reader: String,
     /// The model.
     pub(super) model: &'a Arc<dyn Model>,
-    /// How long until the first byte of an answer.
-    pub(super) first_byte: Duration,
     /// When it is cut.
     pub(super) deadline: Instant,
+    /// How much of a ceiling it may fill.
+    pub(super) worth: Worth,
     /// The tools that it may call.
     pub(super) may: &'a [Tool],
     /// How it ends.
@@ -84,10 +88,20 @@ pub(super) struct Read<T> {
     pub(super) items: Vec<T>,
     /// Why it counts as failed, if it does.
     pub(super) failed: Option<Fault>,
-    /// What it used.
-    pub(super) usage: Usage,
+    /// What it used, by model.
+    pub(super) spent: BTreeMap<String, Usage>,
+    /// The models that answered it.
+    pub(super) by: BTreeSet<String>,
     /// Files whose whole patch it was shown by `read_diff`.
     pub(super) diffs: BTreeSet<RepoPath>,
+}
+
+/// Returns what was used of all models together.
+pub(super) fn total(spent: &BTreeMap<String, Usage>) -> Usage {
+    spent.values().fold(Usage::default(), |mut sum, usage| {
+        sum += *usage;
+        sum
+    })
 }
 
 /// Why a reader failed.
@@ -95,17 +109,51 @@ pub(super) struct Read<T> {
 pub(super) struct Fault {
     /// One clause for people.
     pub(super) why: String,
-    /// A ceiling stopped it, not a fault outside.
-    pub(super) by_budget: bool,
+    /// Where the cause lies.
+    pub(super) cause: Cause,
+}
+
+/// Where the cause of a failure lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// A fault outside.
+    Outside,
+    /// A ceiling of turns, time, money or tokens.
+    Budget,
+    /// The change alone is too long for the model: a smaller part of it may do.
+    TooLong,
 }
 
 impl Fault {
     fn outside(why: impl Into<String>) -> Self {
-        Self { why: why.into(), by_budget: false }
+        Self { why: why.into(), cause: Cause::Outside }
     }
 
     fn budget(why: impl Into<String>) -> Self {
-        Self { why: why.into(), by_budget: true }
+        Self { why: why.into(), cause: Cause::Budget }
+    }
+
+    /// Returns whether a ceiling stopped it, not a fault outside.
+    pub(super) fn by_budget(&self) -> bool {
+        self.cause == Cause::Budget
+    }
+}
+
+impl<T> Read<T> {
+    /// Returns whether the change was too long for the model, so that a smaller part of it may do.
+    pub(super) fn too_long(&self) -> bool {
+        self.failed.as_ref().is_some_and(|fault| fault.cause == Cause::TooLong)
+    }
+
+    /// Returns both as one that failed if either did.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.items.extend(other.items);
+        for (model, usage) in other.spent {
+            *self.spent.entry(model).or_default() += usage;
+        }
+        self.by.extend(other.by);
+        self.diffs.extend(other.diffs);
+        Self { failed: self.failed.or(other.failed), ..self }
     }
 }
 
@@ -155,14 +203,15 @@ pub(super) async fn read<T>(
     if let Some(fault) = &failed {
         tracing::warn!(reader = task.reader, why = fault.why, "a reader failed");
     }
-    Read { items, failed, usage: course.usage, diffs: course.diffs }
+    Read { items, failed, spent: course.spent, by: course.by, diffs: course.diffs }
 }
 
 /// One conversation on its way.
 struct Course<'t> {
     task: &'t Task<'t>,
     request: Request,
-    usage: Usage,
+    spent: BTreeMap<String, Usage>,
+    by: BTreeSet<String>,
     diffs: BTreeSet<RepoPath>,
     /// Calls made so far, each with how often.
     seen: BTreeMap<String, usize>,
@@ -171,6 +220,8 @@ struct Course<'t> {
     repaired: bool,
     /// It was told once that its answer was cut.
     prolonged: bool,
+    /// What tools answered was left out once, because the conversation had outgrown the model.
+    shortened: bool,
 }
 
 impl<'t> Course<'t> {
@@ -184,18 +235,21 @@ impl<'t> Course<'t> {
             turns: Vec::new(),
             answer: None,
             max_output: MAX_OUTPUT_TOKENS,
+            worth: task.worth,
             cache_key: cache_key(&task.system),
-            patience: Patience { first_byte: task.first_byte, silence: SILENCE, total: Duration::ZERO },
+            patience: Patience { silence: SILENCE, total: Duration::ZERO },
         };
         Self {
             task,
             request,
-            usage: Usage::default(),
+            spent: BTreeMap::new(),
+            by: BTreeSet::new(),
             diffs: BTreeSet::new(),
             seen: BTreeMap::new(),
             calls_made: 0,
             repaired: false,
             prolonged: false,
+            shortened: false,
         }
     }
 
@@ -207,14 +261,29 @@ impl<'t> Course<'t> {
             let error = match turn {
                 Err(_) => return Err(Fault::budget("it was over its time")),
                 Ok(Ok(reply)) => {
-                    self.usage += reply.usage;
+                    self.spent(&reply.tried);
+                    self.spent(&[(reply.by.clone(), reply.usage)]);
+                    self.by.insert(reply.by.clone());
                     return match &reply.stop {
-                        Stop::Refused(why) => Err(Fault::outside(format!("{} refused to answer: {why}", self.task.model.name()))),
+                        Stop::Refused(why) => Err(Fault::outside(format!("{} refused to answer: {why}", reply.by))),
                         Stop::Done | Stop::Length => Ok(reply),
                     };
                 }
                 Ok(Err(error)) => error,
             };
+            self.spent(&error.tried);
+            if error.kind == ModelErrorKind::Ceiling {
+                return Err(Fault::budget(error.to_string()));
+            }
+            if error.kind == ModelErrorKind::TooLong {
+                if self.request.turns.is_empty() {
+                    return Err(Fault { why: error.to_string(), cause: Cause::TooLong });
+                }
+                if !std::mem::replace(&mut self.shortened, true) {
+                    self.shorten();
+                    continue;
+                }
+            }
             let first = self.request.turns.is_empty() && self.request.answer.is_none();
             if !(first && error.kind == ModelErrorKind::Refused && is_about_tools(&error.message)) {
                 return Err(Fault::outside(error.to_string()));
@@ -222,6 +291,26 @@ impl<'t> Course<'t> {
             tracing::info!(reader = self.task.reader, "the model takes no tools: asking for a structured answer");
             self.request.tools = Arc::new([]);
             self.request.answer = Some(self.task.submit.schema());
+        }
+    }
+
+    /// Leaves out what tools answered so far. The reader may ask again, for less.
+    fn shorten(&mut self) {
+        let shorten = |text: &mut String| {
+            if text.len() > SHORT_BYTES {
+                LEFT_OUT.clone_into(text);
+            }
+        };
+        for exchange in &mut self.request.turns {
+            exchange.results.iter_mut().for_each(|result| shorten(&mut result.text));
+            exchange.remark.iter_mut().for_each(shorten);
+        }
+        self.seen.clear();
+    }
+
+    fn spent(&mut self, by_model: &[(String, Usage)]) {
+        for (model, usage) in by_model {
+            *self.spent.entry(model.clone()).or_default() += *usage;
         }
     }
 

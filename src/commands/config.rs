@@ -100,8 +100,10 @@ fn show(effective: &Effective) -> String {
     line("fail_on", if settings.fail_on.incomplete { format!("{gate}, incomplete") } else { gate.to_owned() });
     line("break_glass", format!("{{ phrase: {:?}, by_author: {} }}", settings.break_glass.phrase, settings.break_glass.by_author));
     line("min_access", settings.min_access.word().to_owned());
-    line("limits.max_cost_usd", settings.limits.max_cost_usd.to_string());
+    line("limits.max_cost_usd", settings.limits.max_cost.dollars().to_string());
     line("limits.max_tokens", settings.limits.max_tokens.to_string());
+    line("limits.max_total_cost_usd", settings.limits.max_total_cost.dollars().to_string());
+    line("limits.max_total_tokens", settings.limits.max_total_tokens.to_string());
     line("limits.timeout", format!("{}s", settings.limits.timeout.as_secs()));
     line("limits.max_agents", settings.limits.max_agents.to_string());
     line("language", settings.language.clone());

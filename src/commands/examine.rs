@@ -17,7 +17,7 @@ use crate::report::plural;
 use crate::review::brief::{self, RequestWords};
 use crate::review::{
     self, Boundary, Checked, Choice, Claim, Coverage, FileRead, Finding, Gap, Ground, Group, LeftOut, Mode, ModelClass, Outcome, Prompts,
-    Review, ReviewerName, ReviewerReport, Roster, Severity, Standing, Subject, Tier, Verdict, groups, risk, roster,
+    Review, ReviewerName, ReviewerReport, Roster, Severity, Spending, Spent, Standing, Subject, Tier, Verdict, groups, risk, roster,
 };
 use crate::settings::Settings;
 
@@ -124,8 +124,7 @@ pub async fn examine(input: &Input, settings: &Settings, orders: &Orders<'_>, vo
     let size = risk::size(reviewed.files());
     let tier = prepared.tier.clone();
     let rules = prepared.rules.len();
-    let left_out: Vec<LeftOut> =
-        prepared.filtered.left_out.iter().map(|(path, reason)| LeftOut { path: path.clone(), reason: reason.clone() }).collect();
+    let left_out = left_out(&prepared);
     let newly_generated = prepared.filtered.newly_generated.clone();
     let policy = prepared.policy.clone();
     let mut texts: BTreeMap<RepoPath, String> = BTreeMap::new();
@@ -134,7 +133,8 @@ pub async fn examine(input: &Input, settings: &Settings, orders: &Orders<'_>, vo
             texts.insert(path.clone(), prepared.mask.apply(text));
         }
     }
-    let remarks = input.remarks.iter().cloned().chain(prepared.remarks.iter().cloned()).chain(review::unseen(&detected)).collect();
+    let beside = [&input.remarks, &prepared.remarks, &models.remarks].into_iter().flatten().cloned();
+    let remarks = beside.chain(review::unseen(&detected)).collect();
 
     let heard = match &mode {
         Mode::DetectorsOnly(_) | Mode::NothingToReview => without_reviewers(hits),
@@ -162,10 +162,10 @@ pub async fn examine(input: &Input, settings: &Settings, orders: &Orders<'_>, vo
                 deadline,
             };
             let ground = Fields { input, sources: &prepared.sources, prompts: &prompts, tier: tier.tier, settings };
-            with_reviewers(&roster, &panel, hits, &ground).await?
+            Box::pin(with_reviewers(&roster, &panel, hits, &ground)).await?
         }
     };
-    let Opinion { mut checked, reports, coverage, mut incomplete, read } = heard;
+    let Opinion { mut checked, reports, coverage, mut incomplete, read, spent } = heard;
     texts.extend(read);
     review::sort(&mut checked.findings);
     review::fingerprints(&mut checked.findings, &input.change);
@@ -181,8 +181,7 @@ pub async fn examine(input: &Input, settings: &Settings, orders: &Orders<'_>, vo
         let what = format!("{} of {} read by nobody: {}{others}", unread.len(), plural(size.files, "file"), named.join(", "));
         incomplete.push(Gap { what, by_budget: over });
     }
-    let received_code: BTreeSet<String> =
-        reports.iter().filter_map(|report| report.model.as_deref()?.split('/').next().map(str::to_owned)).collect();
+    let spending = Spending { rows: spent, prices_dated: models.prices_dated.clone() };
     let review = Review {
         subject: Subject { label: input.label.clone(), base: input.base.clone(), head: input.head.clone() },
         size,
@@ -199,9 +198,14 @@ pub async fn examine(input: &Input, settings: &Settings, orders: &Orders<'_>, vo
         coverage,
         incomplete,
         remarks,
-        received_code: received_code.into_iter().collect(),
+        received_code: spending.providers(),
+        spending,
     };
     Ok(Examined { review, shown, texts, policy })
+}
+
+fn left_out(prepared: &Prepared) -> Vec<LeftOut> {
+    prepared.filtered.left_out.iter().map(|(path, reason)| LeftOut { path: path.clone(), reason: reason.clone() }).collect()
 }
 
 /// What detectors, reviewers and judges make of a change together.
@@ -212,6 +216,8 @@ struct Opinion {
     incomplete: Vec<Gap>,
     /// Files beside the changed ones that the checks read, masked.
     read: BTreeMap<RepoPath, String>,
+    /// What each reader used.
+    spent: Vec<Spent>,
 }
 
 fn without_reviewers(hits: Checked) -> Opinion {
@@ -223,6 +229,7 @@ fn without_reviewers(hits: Checked) -> Opinion {
         coverage: Coverage::default(),
         incomplete: Vec::new(),
         read: BTreeMap::new(),
+        spent: Vec::new(),
     }
 }
 
@@ -236,7 +243,7 @@ struct Fields<'a> {
 }
 
 async fn with_reviewers(roster: &Roster, panel_: &Panel<'_>, hits: Checked, fields: &Fields<'_>) -> Result<Opinion, Failure> {
-    let Heard { mut reports, claims, coverage } = panel(roster, panel_).await;
+    let Heard { mut reports, claims, coverage, mut spent } = panel(roster, panel_).await;
     let mut incomplete = gaps(&reports);
     let desk = panel_.desk;
     let seen_original =
@@ -263,8 +270,9 @@ async fn with_reviewers(roster: &Roster, panel_: &Panel<'_>, hits: Checked, fiel
         let prompt = judge_prompt(&fields.prompts.coordinator, fields.settings);
         // The top model judges where everybody reviews; elsewhere the standard one is enough.
         let class = if fields.tier == Tier::Full { prompt.class } else { prompt.class.max(ModelClass::Standard) };
-        let Judged { judgements, mut report } = coordinate(&prompt, class, &findings, panel_).await;
+        let Judged { judgements, mut report, spent: used } = coordinate(&prompt, class, &findings, panel_).await;
         report.claims = judgements.len();
+        spent.extend(used);
         if let Outcome::Failed { why, by_budget } = &report.outcome {
             let what = format!("the coordinator failed ({why}); what the reviewers found was merged by rules alone");
             incomplete.push(Gap { what, by_budget: *by_budget });
@@ -276,13 +284,14 @@ async fn with_reviewers(roster: &Roster, panel_: &Panel<'_>, hits: Checked, fiel
     }
     if !review::to_refute(&findings).is_empty() {
         let prompt = judge_prompt(&fields.prompts.refuter, fields.settings);
-        let Judged { judgements, report } = refute(&prompt, &findings, panel_).await;
+        let Judged { judgements, report, spent: used } = refute(&prompt, &findings, panel_).await;
         reports.push(report);
+        spent.extend(used);
         let refuted = masked(review::refute(findings, &judgements), desk);
         dropped.extend(refuted.dropped);
         findings = refuted.findings;
     }
-    Ok(Opinion { checked: Checked { findings, dropped }, reports, coverage, incomplete, read: outside })
+    Ok(Opinion { checked: Checked { findings, dropped }, reports, coverage, incomplete, read: outside, spent })
 }
 
 fn judge_prompt(prompt: &review::Prompt, settings: &Settings) -> review::Prompt {

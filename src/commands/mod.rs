@@ -9,6 +9,7 @@ pub mod plan;
 pub mod prepare;
 pub mod replay;
 pub mod review;
+pub mod stop;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;

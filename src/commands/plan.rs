@@ -1,19 +1,20 @@
 //! `assize plan`: what a review would look at, without looking. It calls no model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::examine::{self, Orders, Planned};
 use super::input;
-use super::models::{group_bytes, named};
+use super::models::{group_bytes, named, price_of};
 use crate::cli::SourceArgs;
 use crate::codex;
 use crate::env::{Env, Io};
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::model::catalogue_date;
 use crate::report::{left_out_reason, plural};
 use crate::review::brief;
-use crate::review::{Boundary, Reads, risk};
+use crate::review::{Boundary, FirstTurn, Reads, Spending, Spent, Usage, risk};
 use crate::settings::{self, Flags};
 
 /// Bytes of a prompt for one token, roughly; providers say the true number afterwards.
@@ -56,7 +57,8 @@ pub async fn run(args: &SourceArgs, env: &Env, io: &mut Io) -> Result<Exit, Fail
         let index = prepared.rules.index(&seen.files().iter().map(|file| file.path().clone()).collect::<Vec<_>>());
         let shared = brief::system(&prompts.preamble, &index, prepared.agents_md.as_deref()).len();
         let boundary = Boundary::new(orders.key);
-        let mut tokens = 0;
+        let (mut tokens, mut spending) = (0, Spending::default());
+        let mut in_cache: BTreeSet<(&str, usize)> = BTreeSet::new();
         for seat in &roster.seats {
             let model = models.get(&seat.prompt.class).map_or("no model", String::as_str);
             let own = brief::reviewer(&boundary, &seat.prompt, None, &settings.language).len();
@@ -65,12 +67,27 @@ pub async fn run(args: &SourceArgs, env: &Env, io: &mut Io) -> Result<Exit, Fail
                 Reads::ChangeAndSensitiveNoise => true,
                 Reads::SensitiveNoise => group.sensitive_noise,
             });
-            let bytes: usize = read.map(|(number, _)| shared + own + brief::change(&boundary, seen, groups, number).len()).sum();
+            let (mut bytes, mut usage) = (0, Usage::default());
+            for (number, _) in read {
+                let shared = shared + brief::change(&boundary, seen, groups, number).len();
+                bytes += shared + own;
+                let tokens = |bytes: usize| u64::try_from(bytes / BYTES_PER_TOKEN).unwrap_or(u64::MAX);
+                usage += FirstTurn { shared: tokens(shared), own: tokens(own), cached: !in_cache.insert((model, number)) }.typical();
+            }
             tokens += bytes / BYTES_PER_TOKEN;
-            line(format!("  {} on {model}, about {} tokens in the first turn", seat.prompt.name, bytes / BYTES_PER_TOKEN));
+            let cost = price_of(&settings, model).map(|price| price.cost(&usage));
+            let shown = cost.map_or_else(|| "cost unknown".to_owned(), |cost| format!("about {cost}"));
+            line(format!("  {} on {model}, about {} tokens in the first turn, {shown}", seat.prompt.name, bytes / BYTES_PER_TOKEN));
+            spending.rows.push(Spent { reader: seat.prompt.name.clone(), model: model.to_owned(), usage, cost });
         }
         line(format!(
             "  about {tokens} tokens together, of which a provider's cache charges most only once; tools, coordinator and refuter come on top"
+        ));
+        line(format!(
+            "Cost       {}, by estimate, at the prices of {}; the ceiling is {}",
+            spending.cost(),
+            catalogue_date(),
+            settings.limits.max_cost
         ));
         let mut idle: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (prompt, why) in &roster.idle {

@@ -3,18 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::examine::{Examined, Orders, Voices, examine};
 use super::input::Input;
-use crate::agent::{Engine, Models};
+use crate::agent::Models;
 use crate::change::{RepoPath, parse, print};
 use crate::checkout::Files;
 use crate::cli::ReplayArgs;
 use crate::env::{Env, Io};
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::model::{Model as _, ModelError, ModelErrorKind, Recorded, RecordedAnswer, Recording, Reply, Stop, ToolCall};
+use crate::model::{Model, ModelError, ModelErrorKind, Recorded, RecordedAnswer, Recording, Reply, Stop, ToolCall};
 use crate::report::{self, Style};
 use crate::review::brief::RequestWords;
 use crate::review::{self, Usage, calls_in};
@@ -94,17 +93,19 @@ fn voices(story: &Story) -> Result<Voices, Failure> {
         let class = ModelClass::parse(word)
             .ok_or_else(|| Failure::usage(format!("`{word}` is no class of models")).hint("top, standard or light"))?;
         // Each class has all answers: a reader asks one class only, and takes its own.
-        let model = Recorded::new(name.clone(), story.answers.iter().map(recorded));
-        by_class.insert(class, Ok(Engine { model: Arc::new(model), first_byte: Duration::from_mins(1) }));
+        let model: Arc<dyn Model> = Arc::new(Recorded::new(name.clone(), story.answers.iter().map(|told| recorded(told, name))));
+        by_class.insert(class, Ok(model));
     }
-    Ok(Voices::Models(Models { by_class }, story.run.group_bytes.unwrap_or(GROUP_BYTES)))
+    Ok(Voices::Models(Models { by_class, ..Models::default() }, story.run.group_bytes.unwrap_or(GROUP_BYTES)))
 }
 
-fn recorded(told: &Told) -> RecordedAnswer {
-    let Answer { text, calls, stop, usage, error } = &told.answer;
+/// The answer as a model of that name gave it, unless the story says that another one did.
+fn recorded(told: &Told, name: &str) -> RecordedAnswer {
+    let Answer { text, calls, stop, usage, by, error } = &told.answer;
     let reply = match error {
         Some(Failed { kind, message }) => {
-            Err(ModelError { kind: kind_of(kind), status: None, retry_after: None, message: message.clone() })
+            let usage = Usage { calls: 1, ..Usage::default() };
+            Err(ModelError { tried: vec![(name.to_owned(), usage)], ..ModelError::new(kind_of(kind), message.clone()) })
         }
         None => Ok(Reply {
             text: text.clone(),
@@ -129,6 +130,8 @@ fn recorded(told: &Told) -> RecordedAnswer {
                 cache_write: 0,
                 output: tokens.output,
             }),
+            by: by.clone().unwrap_or_else(|| name.to_owned()),
+            tried: Vec::new(),
         }),
     };
     RecordedAnswer { reader: told.reader.clone(), reply }
@@ -144,10 +147,10 @@ impl Tape {
     /// Returns the tape of these models, which from now on keep everything that they answer.
     pub fn of(models: &mut Models, group_bytes: usize) -> Self {
         let mut kept: Vec<(ModelClass, Arc<Recording>)> = Vec::new();
-        for (class, engine) in &mut models.by_class {
-            if let Ok(engine) = engine {
-                let recording = Arc::new(Recording::new(engine.model.clone()));
-                engine.model = recording.clone();
+        for (class, model) in &mut models.by_class {
+            if let Ok(model) = model {
+                let recording = Arc::new(Recording::new(model.clone()));
+                *model = recording.clone();
                 kept.push((*class, recording));
             }
         }
@@ -166,7 +169,10 @@ pub fn story_of(input: &Input, orders: &Orders<'_>, examined: &Examined, tape: O
     let mut files: BTreeMap<String, String> = examined.texts.iter().map(|(path, text)| (path.to_string(), text.clone())).collect();
     files.extend(examined.policy.iter().cloned());
     let recordings = tape.map_or(&[][..], |tape| &tape.models);
-    let mut answers: Vec<Told> = recordings.iter().flat_map(|(_, recording)| recording.answers()).map(|answer| told(&answer)).collect();
+    let mut answers: Vec<Told> = recordings
+        .iter()
+        .flat_map(|(_, recording)| recording.answers().into_iter().map(|answer| told(&answer, recording.name())))
+        .collect();
     let seat = |told: &Told| {
         let name = told.reader.split('@').next().unwrap_or(&told.reader);
         examined.review.reviewers.iter().position(|report| report.name.as_str() == name)
@@ -193,8 +199,8 @@ pub fn story_of(input: &Input, orders: &Orders<'_>, examined: &Examined, tape: O
     }
 }
 
-/// Returns what a model answered as its story tells it.
-fn told(answer: &RecordedAnswer) -> Told {
+/// Returns what a model of that name answered as its story tells it.
+fn told(answer: &RecordedAnswer, name: &str) -> Told {
     let answer_told = match &answer.reply {
         Err(error) => {
             Answer { error: Some(Failed { kind: word_of(error.kind).to_owned(), message: error.message.clone() }), ..Answer::default() }
@@ -208,20 +214,23 @@ fn told(answer: &RecordedAnswer) -> Told {
                 Stop::Refused(why) => Some(format!("refused: {why}")),
             },
             usage: Some(Tokens { input: reply.usage.input, cached: reply.usage.cached, output: reply.usage.output }),
+            by: Some(reply.by.clone()).filter(|by| by != name),
             error: None,
         },
     };
     Told { reader: answer.reader.clone(), answer: answer_told }
 }
 
-const KINDS: [(ModelErrorKind, &str); 8] = [
+const KINDS: [(ModelErrorKind, &str); 10] = [
     (ModelErrorKind::RateLimited, "rate_limited"),
     (ModelErrorKind::Unavailable, "unavailable"),
     (ModelErrorKind::TimedOut, "timed_out"),
+    (ModelErrorKind::Exhausted, "exhausted"),
     (ModelErrorKind::Credentials, "credentials"),
     (ModelErrorKind::TooLong, "too_long"),
     (ModelErrorKind::Refused, "refused"),
     (ModelErrorKind::NotAModel, "not_a_model"),
+    (ModelErrorKind::Ceiling, "ceiling"),
     (ModelErrorKind::NotRecorded, "not_recorded"),
 ];
 

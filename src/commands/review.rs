@@ -3,16 +3,19 @@
 use std::io::Write;
 use std::path::Path;
 use std::pin::pin;
+use std::sync::Arc;
 
 use super::examine::{Examined, HEARTBEAT, Orders, Voices, examine};
 use super::input;
-use super::models::{Reach, reach};
+use super::models::{Reach, reach, remember};
 use super::replay::{Tape, story_of};
+use super::stop;
 use crate::change::Change;
 use crate::cli::{Format, ReviewArgs};
 use crate::env::{Env, Io};
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::model::Circuits;
 use crate::report::{self, Style};
 use crate::review::{self, Review};
 use crate::settings::{self, Flags, Settings};
@@ -25,12 +28,13 @@ const STORY_FILE: &str = "assize-run.md";
 /// Runs the command.
 pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet: bool) -> Result<Exit, Failure> {
     let targets = targets(args)?;
+    let stop = stop::on_signal();
     let mut progress = Progress::new(env, quiet);
     progress.section(&mut io.stderr, "read", "Reading the change");
     let input = input::gather(&args.source, env, &mut *io.stdin).await?;
     let flags = Flags { fail_on: args.fail_on.clone(), models: args.model.clone() };
     let settings = settings::load(input.config.as_ref(), env, &flags)?.settings;
-    let mut voices = voices(args, &settings, env).await?;
+    let (mut voices, circuits) = voices(args, &settings, env).await?;
     let tape = match &mut voices {
         Voices::Models(models, group_bytes) => Some(Tape::of(models, *group_bytes)),
         Voices::None(_) => None,
@@ -44,8 +48,12 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
         words: None,
     };
     progress.section(&mut io.stderr, "review", "Reviewing");
-    let examined = with_heartbeat(examine(&input, &settings, &orders, voices), &mut progress, &mut *io.stderr).await?;
+    let work = with_heartbeat(examine(&input, &settings, &orders, voices), &mut progress, &mut *io.stderr);
+    let examined = stop::unless(&stop, "the review was not finished, and nothing was written", work).await??;
     progress.end(&mut io.stderr);
+    if let Some(circuits) = circuits {
+        remember(&circuits, env);
+    }
 
     let record = args.record.as_deref().or_else(|| env.in_gitlab_ci().then_some(Path::new(STORY_FILE)));
     if let Some(path) = record {
@@ -57,16 +65,16 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
     Ok(review::exit(&review, settings.fail_on.verdict, settings.fail_on.incomplete))
 }
 
-/// Who answers: the models of the settings, or nobody, with the reason.
-async fn voices(args: &ReviewArgs, settings: &Settings, env: &Env) -> Result<Voices, Failure> {
+/// Who answers: the models of the settings with what is known of their state, or nobody, with the reason.
+async fn voices(args: &ReviewArgs, settings: &Settings, env: &Env) -> Result<(Voices, Option<Arc<Circuits>>), Failure> {
     if args.no_model {
-        return Ok(Voices::None("--no-model was given".to_owned()));
+        return Ok((Voices::None("--no-model was given".to_owned()), None));
     }
     if settings.providers.is_empty() {
-        return Ok(Voices::None("no model is configured".to_owned()));
+        return Ok((Voices::None("no model is configured".to_owned()), None));
     }
-    let Reach { models, group_bytes } = reach(settings, env).await?;
-    Ok(Voices::Models(models, group_bytes))
+    let Reach { models, group_bytes, circuits } = reach(settings, env).await?;
+    Ok((Voices::Models(models, group_bytes), Some(circuits)))
 }
 
 /// The secret of boundaries and marks: a run on a person's own machine shows its results to that person only, so a fixed one will do.

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{fault, wire};
 use crate::error::Failure;
+use crate::review::{PerMillion, Price};
 use crate::settings::{Key, ModelClass, Provider, ProviderKind};
 
 /// How long a server may take to list its models.
@@ -28,7 +29,18 @@ static CATALOGUE: LazyLock<Catalogue> =
 struct Catalogue {
     dated: String,
     classes: BTreeMap<String, BTreeMap<String, String>>,
+    prices: BTreeMap<String, ListPrice>,
     models: BTreeMap<String, ModelSize>,
+}
+
+/// US dollars per million tokens.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListPrice {
+    input: f64,
+    cached_input: Option<f64>,
+    cache_write: Option<f64>,
+    output: f64,
 }
 
 /// What is known of a model's sizes, in tokens.
@@ -54,6 +66,19 @@ pub fn catalogue_date() -> &'static str {
 /// Returns the sizes of a model; none if the catalogue does not know it. A name of the catalogue stands for all that begin with it.
 pub fn model_size(model: &str) -> Option<ModelSize> {
     CATALOGUE.models.iter().filter(|(name, _)| model.starts_with(name.as_str())).max_by_key(|(name, _)| name.len()).map(|(_, size)| *size)
+}
+
+/// Returns the published price of a model or of a dated version of it; none if the catalogue does not know it.
+pub fn list_price(model: &str) -> Option<Price> {
+    let (_, price) = CATALOGUE.prices.iter().find(|(name, _)| model.strip_prefix(name.as_str()).is_some_and(is_version))?;
+    let ListPrice { input, cached_input, cache_write, output } = *price;
+    Price::new(PerMillion { input, cached_input, cache_write, output })
+}
+
+/// What follows a name in a dated version of the same model: `-20251001`, `@2025-10-01`, `-latest`.
+fn is_version(rest: &str) -> bool {
+    let Some(date) = rest.strip_prefix(['-', '@']) else { return rest.is_empty() };
+    date == "latest" || (date.len() >= 8 && date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
 }
 
 /// Asks a server of one's own for its models and returns the only one. Fails with exit 2 when there are several, naming them, none, or when
@@ -148,6 +173,25 @@ mod tests {
         let size = model_size("claude-haiku-4-5-20251001");
         assert_eq!(size, Some(ModelSize { context: 200_000, max_output: 64_000 }));
         assert_eq!(model_size("qwen3-coder"), None);
+    }
+
+    #[test]
+    fn every_default_has_a_price_and_every_price_is_one() {
+        for kind in [ProviderKind::Anthropic, ProviderKind::OpenAi, ProviderKind::Gemini] {
+            for class in ModelClass::ALL {
+                let model = default_model(kind, class);
+                assert!(list_price(model).is_some(), "{model}");
+            }
+        }
+        assert!(CATALOGUE.prices.keys().all(|name| list_price(name).is_some()));
+    }
+
+    #[test]
+    fn a_dated_version_has_the_price_of_its_model_and_a_sibling_has_not() {
+        assert_eq!(list_price("claude-haiku-4-5-20251001"), list_price("claude-haiku-4-5"));
+        assert_eq!(list_price("gpt-5.4-2026-03-05"), list_price("gpt-5.4"));
+        assert_ne!(list_price("gpt-5.4-mini"), list_price("gpt-5.4"));
+        assert_eq!(["gpt-5.6-terra", "claude-opus-4-75", "qwen3-coder", ""].map(list_price), [None; 4]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::{ModelError, ModelErrorKind as Kind};
-use words::{Redaction, is_web_page, speaks_of_length, words};
+use words::{Redaction, is_web_page, speaks_of_credit, speaks_of_length, speaks_of_no_model, speaks_of_tools, words};
 
 /// What is known about a call beside its error.
 pub(super) struct Call {
@@ -38,23 +38,21 @@ impl Call {
 
     /// Returns an error without a response behind it.
     pub(super) fn error(&self, kind: Kind, what: &str) -> ModelError {
-        let message = self.redaction.line(&format!("{}: {what}", self.who()));
-        ModelError { kind, status: None, retry_after: None, message }
+        ModelError::new(kind, self.redaction.line(&format!("{}: {what}", self.who())))
     }
 
     /// Returns the error of a call that waited too long for the next byte.
     pub(super) fn timed_out(&self, begun: bool, waited: Duration) -> ModelError {
         let what = if begun { "fell silent" } else { "no answer began" };
-        self.error(
-            Kind::TimedOut,
-            &format!("{what} within {} s; a slow or overloaded server is the usual cause", waited.as_secs_f32().ceil()),
-        )
+        let what = format!("{what} within {} s; a slow or overloaded server is the usual cause", waited.as_secs_f32().ceil());
+        // Whether it was still at work on the request is unknown; a ceiling must not be met by hoping.
+        ModelError { charged: true, ..self.error(Kind::TimedOut, &what) }
     }
 
     /// Returns the error of a stream that ended without its end mark. `answered`: something in this protocol came before.
     pub(super) fn cut(&self, answered: bool) -> ModelError {
         if answered {
-            self.error(Kind::Unavailable, "the answer broke off in the middle")
+            ModelError { charged: true, ..self.error(Kind::Unavailable, "the answer broke off in the middle") }
         } else {
             self.error(Kind::NotAModel, "the answer is no stream of a model; check `base_url` and `kind` of the provider")
         }
@@ -95,6 +93,7 @@ fn response(status: StatusCode, body: &str, headers: &HeaderMap, call: &Call) ->
     let page = is_web_page(headers, body);
     let words = if page { None } else { words(body) };
     let kind = kind(status, page, body);
+    let wait = retry_after::retry_after(headers, if page { "" } else { body });
     let said = match (&words, page) {
         (Some(words), _) => format!("{}: {words}", status.as_u16()),
         (None, true) => format!("{} with a web page", status.as_u16()),
@@ -108,33 +107,34 @@ fn response(status: StatusCode, body: &str, headers: &HeaderMap, call: &Call) ->
             format!("{who}: the key is refused ({said}); check that it is right, not expired, and may use this model")
         }
         Kind::Credentials => format!("{who}: a key is wanted ({said}); name its variable in `api_key_env` of the provider"),
+        Kind::Exhausted => format!("{who}: the account has no credit left, or is over its own limit ({said})"),
         Kind::TooLong => format!("{who}: the request is longer than the model's context ({said})"),
         Kind::NotAModel if status.is_redirection() => {
             format!("{who}: redirected ({said}); set `base_url` to where the API itself is")
         }
         Kind::NotAModel if words.is_some() => format!("{who}: no such model or path ({said}); check `base_url` and the model's name"),
         Kind::NotAModel => format!("{who}: not a model endpoint ({said}); check `base_url` and `kind` of the provider"),
-        Kind::Refused | Kind::NotRecorded => format!("{who}: refused ({said})"),
+        Kind::Refused | Kind::Ceiling | Kind::NotRecorded => format!("{who}: refused ({said})"),
     };
-    ModelError {
-        kind,
-        status: Some(status.as_u16()),
-        retry_after: retry_after::retry_after(headers),
-        message: call.redaction.line(&message),
-    }
+    ModelError { status: Some(status.as_u16()), retry_after: wait, ..ModelError::new(kind, call.redaction.line(&message)) }
 }
 
 fn kind(status: StatusCode, page: bool, body: &str) -> Kind {
-    let long = !page && speaks_of_length(body);
+    let said = |speaks: fn(&str) -> bool| !page && speaks(body);
     // Gemini answers a wrong key with 400.
     let wrong_key = body.contains("API_KEY_INVALID") || body.contains("API key not valid");
     // A single request above the limit per minute: no pause makes it fit.
     let never_fits = body.to_ascii_lowercase().contains("request too large");
     match status.as_u16() {
+        402 => Kind::Exhausted,
+        400 | 403 | 429 if said(speaks_of_credit) => Kind::Exhausted,
         429 if never_fits => Kind::TooLong,
         429 => Kind::RateLimited,
-        400 | 422 | 500 if long => Kind::TooLong,
+        400 | 422 | 500 if said(speaks_of_length) => Kind::TooLong,
         413 => Kind::TooLong,
+        // The request asks for what the server was not started with: the same one fails for ever, one without tools may not.
+        404 | 500 | 501 if said(speaks_of_tools) => Kind::Refused,
+        400 if said(speaks_of_no_model) => Kind::NotAModel,
         408 => Kind::TimedOut,
         409 | 425 | 500..=599 => Kind::Unavailable,
         400 if wrong_key => Kind::Credentials,
@@ -152,10 +152,13 @@ fn in_stream(body: &Value, call: &Call) -> ModelError {
     // Anthropic wraps the error once more, OpenAI's was unwrapped by the library.
     let inner = body.get("error").unwrap_or(body);
     let name = ["type", "code", "status"].iter().filter_map(|key| inner.get(key).and_then(Value::as_str)).collect::<Vec<_>>().join(" ");
-    let code =
-        inner.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok()).filter(|code| (400..=599).contains(code));
+    // LiteLLM and Azure write the status as a text.
+    let number = |code: &Value| code.as_u64().or_else(|| code.as_str()?.parse().ok());
+    let code = inner.get("code").and_then(number).and_then(|code| u16::try_from(code).ok()).filter(|code| (400..=599).contains(code));
     let kind = if speaks_of_length(&text) {
         Kind::TooLong
+    } else if speaks_of_credit(&text) {
+        Kind::Exhausted
     } else if let Some(code) = code.and_then(|code| StatusCode::from_u16(code).ok()) {
         kind(code, false, &text)
     } else if name.contains("rate_limit") {
@@ -168,7 +171,8 @@ fn in_stream(body: &Value, call: &Call) -> ModelError {
         Kind::Unavailable
     };
     let said = words(&text).unwrap_or(name);
-    call.error(kind, &format!("an error instead of the rest of the answer ({said})"))
+    let error = call.error(kind, &format!("an error instead of the rest of the answer ({said})"));
+    ModelError { charged: true, retry_after: retry_after::said(&text), ..error }
 }
 
 /// Reads an error below HTTP.
@@ -181,7 +185,10 @@ fn transport(error: &(dyn std::error::Error + 'static), call: &Call, answered: b
         Some(error) if error.is_connect() => {
             call.error(Kind::Unavailable, &format!("no connection ({cause}); check `base_url`, the proxy and the certificates"))
         }
-        Some(_) if answered => call.error(Kind::Unavailable, &format!("the answer broke off in the middle ({cause})")),
+        Some(_) if answered => {
+            let error = call.error(Kind::Unavailable, &format!("the answer broke off in the middle ({cause})"));
+            ModelError { charged: true, ..error }
+        }
         Some(_) => call.error(Kind::Unavailable, &format!("the connection broke ({cause})")),
         // Not even text: what was received is no UTF-8.
         None => call.cut(answered),

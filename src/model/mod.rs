@@ -1,15 +1,23 @@
 //! Models over HTTP, behind one trait: providers and recorded answers. It must not know of findings, GitLab or prompts: text and tool calls only.
 
 mod catalogue;
+mod chain;
+mod circuit;
 mod fault;
+mod gate;
 mod http;
+mod ledger;
 mod recorded;
 mod remote;
 mod retry;
 mod wire;
 
-pub use catalogue::{ModelSize, catalogue_date, default_model, model_size, only_model};
+pub use catalogue::{ModelSize, catalogue_date, default_model, list_price, model_size, only_model};
+pub use chain::{Chain, Link};
+pub use circuit::{Alone, Circuit, Circuits, Unreadable};
+pub use gate::Gate;
 pub use http::http_client;
+pub use ledger::{Amount, Ceiling, Ledger, Worth};
 pub use recorded::{Recorded, RecordedAnswer, Recording};
 pub use remote::Remote;
 pub use retry::Retry;
@@ -70,10 +78,25 @@ pub struct Request {
     pub answer: Option<AnswerSchema>,
     /// The most tokens to answer with.
     pub max_output: u32,
+    /// How much of a ceiling it may fill.
+    pub worth: Worth,
     /// A key that is the same for all requests with the same prefix, for providers that route by it.
     pub cache_key: String,
     /// How long to wait for what.
     pub patience: Patience,
+}
+
+/// Bytes of a request for one token, at most: code has more tokens than prose, and an estimate that ceilings rely on must not be too low.
+const BYTES_PER_TOKEN: usize = 3;
+
+impl Request {
+    /// Returns how many input tokens it has, by estimate, rather too many than too few.
+    pub fn tokens(&self) -> u64 {
+        let tools: usize = self.tools.iter().map(|tool| tool.description.len() + tool.schema.to_string().len()).sum();
+        let turns: usize = self.turns.iter().map(Exchange::bytes).sum();
+        let bytes = tools + self.system.len() + self.change.len() + self.brief.len() + turns;
+        u64::try_from(bytes / BYTES_PER_TOKEN).unwrap_or(u64::MAX)
+    }
 }
 
 /// A tool that a model may call.
@@ -107,6 +130,25 @@ pub struct Exchange {
     pub remark: Option<String>,
 }
 
+impl Exchange {
+    fn bytes(&self) -> usize {
+        let results: usize = self.results.iter().map(|result| result.text.len()).sum();
+        self.reply.bytes() + results + self.remark.as_ref().map_or(0, String::len)
+    }
+}
+
+impl Reply {
+    fn bytes(&self) -> usize {
+        let calls: usize = self.calls.iter().map(|call| call.name.len() + call.arguments.to_string().len()).sum();
+        self.text.len() + calls
+    }
+
+    /// Returns how many output tokens it has, by estimate, rather too many than too few.
+    fn tokens(&self) -> u64 {
+        u64::try_from(self.bytes() / BYTES_PER_TOKEN).unwrap_or(u64::MAX)
+    }
+}
+
 /// The result of one tool call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToolResult {
@@ -118,14 +160,12 @@ pub struct ToolResult {
     pub text: String,
 }
 
-/// How long to wait for what within one call.
+/// How long to wait for what within one call. How long the first byte may take is the model's own: a server may have a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// Until the first byte of the answer.
-    pub first_byte: Duration,
-    /// Between two pieces of it.
+    /// Between two pieces of the answer.
     pub silence: Duration,
-    /// For the call as a whole, retries included.
+    /// For the call as a whole, retries and other models of a chain included.
     pub total: Duration,
 }
 
@@ -138,8 +178,12 @@ pub struct Reply {
     pub calls: Vec<ToolCall>,
     /// Why it stopped.
     pub stop: Stop,
-    /// What it cost, as the provider says; zeros where it says nothing.
+    /// What it cost, as the provider says; zeros where it says nothing. Earlier attempts at the same model are included.
     pub usage: Usage,
+    /// The model that answered, `provider/model`.
+    pub by: String,
+    /// What other models used that were asked before this one: they received the request too.
+    pub tried: Vec<(String, Usage)>,
 }
 
 /// A tool call of a model.
@@ -176,6 +220,17 @@ pub struct ModelError {
     pub retry_after: Option<Duration>,
     /// One line for people: what failed, at which endpoint, what to do. Never holds a key.
     pub message: String,
+    /// The model was at work when it failed, so that its provider charges for the request.
+    pub charged: bool,
+    /// What each model used that was asked, as far as that is known.
+    pub tried: Vec<(String, Usage)>,
+}
+
+impl ModelError {
+    /// Returns a failure without a response behind it.
+    pub fn new(kind: ModelErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, status: None, retry_after: None, message: message.into(), charged: false, tried: Vec::new() }
+    }
 }
 
 /// Kinds of failed calls that callers tell apart.
@@ -183,25 +238,47 @@ pub struct ModelError {
 pub enum ModelErrorKind {
     /// 429.
     RateLimited,
-    /// 5xx, connection refused, reset or cut in the middle.
+    /// 5xx, connection refused, reset or cut in the middle; or too many of these before.
     Unavailable,
     /// Too long without a byte.
     TimedOut,
+    /// The account behind the key is out of credit or over its own limit.
+    Exhausted,
     /// 401 or 403.
     Credentials,
     /// The prompt does not fit the model's context.
     TooLong,
     /// Any other refusal of this very request.
     Refused,
-    /// The answer is no answer of this protocol: not a model endpoint.
+    /// No such model, or the answer is none of this protocol: not a model endpoint.
     NotAModel,
+    /// It would pass a ceiling of money or tokens; nothing was sent.
+    Ceiling,
     /// A recorded model has no answer for this request.
     NotRecorded,
 }
 
+/// What to do about a failed call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// The same request may succeed a little later; then the next model of the chain.
+    Again,
+    /// This model cannot answer now; the next one of the chain may.
+    Next,
+    /// A smaller request may succeed, once.
+    Shrink,
+    /// Neither another try nor another model helps: the request or the configuration is at fault.
+    GiveUp,
+}
+
 impl ModelErrorKind {
-    /// Returns whether the same request may succeed when sent again.
-    pub const fn worth_retrying(self) -> bool {
-        matches!(self, Self::RateLimited | Self::Unavailable | Self::TimedOut)
+    /// Returns what to do about it.
+    pub const fn remedy(self) -> Remedy {
+        match self {
+            Self::RateLimited | Self::Unavailable | Self::TimedOut => Remedy::Again,
+            Self::Exhausted | Self::NotAModel => Remedy::Next,
+            Self::TooLong => Remedy::Shrink,
+            Self::Credentials | Self::Refused | Self::Ceiling | Self::NotRecorded => Remedy::GiveUp,
+        }
     }
 }

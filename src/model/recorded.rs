@@ -35,12 +35,8 @@ impl Recorded {
     fn next(&self, reader: &str) -> Result<Reply, ModelError> {
         let next = self.answers.lock().unwrap_or_else(PoisonError::into_inner).get_mut(reader).and_then(VecDeque::pop_front);
         next.unwrap_or_else(|| {
-            Err(ModelError {
-                kind: ModelErrorKind::NotRecorded,
-                status: None,
-                retry_after: None,
-                message: format!("{}: the story holds no further answer for `{reader}`; it belongs to another run or version", self.name),
-            })
+            let what = format!("{}: the story holds no further answer for `{reader}`; it belongs to another run or version", self.name);
+            Err(ModelError::new(ModelErrorKind::NotRecorded, what))
         })
     }
 }
@@ -98,7 +94,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{Patience, Stop};
+    use crate::model::{Patience, Stop, Worth};
     use crate::review::Usage;
 
     fn request(reader: &str) -> Request {
@@ -111,13 +107,14 @@ mod tests {
             turns: vec![],
             answer: None,
             max_output: 1,
+            worth: Worth::Most,
             cache_key: String::new(),
-            patience: Patience { first_byte: Duration::ZERO, silence: Duration::ZERO, total: Duration::ZERO },
+            patience: Patience { silence: Duration::ZERO, total: Duration::ZERO },
         }
     }
 
     fn answer(reader: &str, text: &str) -> RecordedAnswer {
-        let reply = Reply { text: text.into(), calls: vec![], stop: Stop::Done, usage: Usage::default() };
+        let reply = Reply { text: text.into(), calls: vec![], stop: Stop::Done, usage: Usage::default(), by: "a/m".into(), tried: vec![] };
         RecordedAnswer { reader: reader.into(), reply: Ok(reply) }
     }
 
@@ -145,7 +142,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_kept_can_be_played_again_with_its_failures() {
-        let failed = ModelError { kind: ModelErrorKind::TooLong, status: Some(413), retry_after: None, message: "too long".into() };
+        let failed = ModelError { status: Some(413), ..ModelError::new(ModelErrorKind::TooLong, "too long") };
         let original = Recorded::new(
             "a/m",
             [answer("security", "s1"), RecordedAnswer { reader: "security".into(), reply: Err(failed) }, answer("docs", "d1")],

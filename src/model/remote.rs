@@ -1,8 +1,9 @@
-//! A provider's model over HTTP: one request, streamed, with patience and retries. It must not fail over: a chain of models, with circuits
-//! that open, is another `Model` around several of these.
+//! A provider's model over HTTP: one request, streamed, with patience. It must not send anything twice: retries, gates and failover are those
+//! of the chain around it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
@@ -11,12 +12,16 @@ use tokio::time::{Instant, timeout_at};
 use tracing::instrument::WithSubscriber as _;
 
 use super::fault::{Call, classify};
-use super::retry::{self, Retry};
-use super::{Model, ModelError, ModelErrorKind, Patience, Reply, Request, Started, wire};
+use super::{Model, ModelError, ModelErrorKind, Reply, Request, Started, wire};
 use crate::settings::{Key, Provider, ProviderKind};
 
 /// Largest answer, in bytes of its events: far above what a limit on output lets through, far below what hurts.
 const MAX_ANSWER_BYTES: u64 = 32 << 20;
+
+/// How long a vendor may take until the first byte of an answer.
+const FIRST_BYTE: Duration = Duration::from_mins(1);
+/// How long a server of one's own may take: it may have to load the model, or to work off a queue.
+const FIRST_BYTE_OWN: Duration = Duration::from_mins(5);
 
 /// A model of a provider.
 pub struct Remote {
@@ -24,23 +29,29 @@ pub struct Remote {
     provider: Provider,
     model: String,
     client: genai::Client,
-    retry: Retry,
+    first_byte: Duration,
     /// The server has said that it wants the limit on output in the field `max_completion_tokens`.
     completion_field: AtomicBool,
 }
 
 impl Remote {
     /// Returns the model of that name at a provider. Nothing is sent yet.
-    pub fn new(provider: &Provider, model: &str, http: reqwest::Client, retry: Retry) -> Self {
+    pub fn new(provider: &Provider, model: &str, http: reqwest::Client) -> Self {
         Self {
             name: format!("{}/{model}", provider.name),
             provider: provider.clone(),
             model: model.to_owned(),
             client: genai::Client::builder().with_reqwest(http).build().expect("a client with a transport of its own builds"),
-            retry,
+            first_byte: if provider.base_url.is_some() { FIRST_BYTE_OWN } else { FIRST_BYTE },
             // OpenAI itself takes the new field for all its models, whatever they are called.
             completion_field: AtomicBool::new(provider.kind == ProviderKind::OpenAi && provider.base_url.is_none()),
         }
+    }
+
+    /// Sets how long the first byte of an answer may take.
+    #[must_use]
+    pub fn waiting(self, first_byte: Duration) -> Self {
+        Self { first_byte, ..self }
     }
 
     fn call(&self) -> Call {
@@ -57,24 +68,20 @@ impl Remote {
             let what = format!("{variable} is not set; a protected variable on an unprotected branch is the usual cause");
             return Err(call.error(ModelErrorKind::Credentials, &what));
         }
-        let attempt = async || {
-            let field = self.completion_field.load(Ordering::Relaxed);
-            let outcome = self.attempt(request, started, &call, field).with_subscriber(quiet()).await;
-            match outcome {
-                // A gateway's alias does not show that the model behind it is one of those that want the other field.
-                Err(error)
-                    if self.provider.kind == ProviderKind::OpenAi
-                        && !field
-                        && error.kind == ModelErrorKind::Refused
-                        && error.message.contains("max_completion_tokens") =>
-                {
-                    self.completion_field.store(true, Ordering::Relaxed);
-                    self.attempt(request, started, &call, true).with_subscriber(quiet()).await
-                }
-                outcome => outcome,
+        let field = self.completion_field.load(Ordering::Relaxed);
+        match self.attempt(request, started, &call, field).with_subscriber(quiet()).await {
+            // A gateway's alias does not show that the model behind it is one of those that want the other field.
+            Err(error)
+                if self.provider.kind == ProviderKind::OpenAi
+                    && !field
+                    && error.kind == ModelErrorKind::Refused
+                    && error.message.contains("max_completion_tokens") =>
+            {
+                self.completion_field.store(true, Ordering::Relaxed);
+                self.attempt(request, started, &call, true).with_subscriber(quiet()).await
             }
-        };
-        retry::run(self.retry, request.patience.total, &call.who(), attempt).await
+            outcome => outcome,
+        }
     }
 
     async fn attempt(&self, request: &Request, started: &Started, call: &Call, completion_field: bool) -> Result<Reply, ModelError> {
@@ -89,16 +96,17 @@ impl Remote {
             .map_err(|error| classify(&error, call, false))?
             .stream;
         loop {
-            let deadline = pulse.deadline(request.patience);
+            let patience = if pulse.begun() { request.patience.silence } else { self.first_byte };
+            let deadline = pulse.last() + patience;
             match timeout_at(deadline, stream.next()).await {
                 // Frames came that made no event, e.g. comments that keep the line open.
-                Err(_) if pulse.deadline(request.patience) > deadline => {}
-                Err(_) => return Err(call.timed_out(pulse.begun(), deadline - pulse.last())),
+                Err(_) if pulse.last() + patience > deadline => {}
+                Err(_) => return Err(call.timed_out(pulse.begun(), patience)),
                 Ok(None) => return Err(call.cut(pulse.answered())),
                 // The library would go on after an error; the answer is lost all the same.
                 Ok(Some(Err(error))) => return Err(classify(&error, call, pulse.answered())),
                 Ok(Some(Ok(ChatStreamEvent::End(end)))) => {
-                    return wire::reply(self.provider.kind, end).ok_or_else(|| call.cut(pulse.answered()));
+                    return wire::reply(self.provider.kind, &self.name, end).ok_or_else(|| call.cut(pulse.answered()));
                 }
                 Ok(Some(Ok(_))) if pulse.bytes.load(Ordering::Relaxed) > MAX_ANSWER_BYTES => {
                     let what = format!("the answer is larger than {} MiB", MAX_ANSWER_BYTES >> 20);
@@ -149,10 +157,6 @@ impl Pulse {
     /// When the last frame came, or the request was sent.
     fn last(&self) -> Instant {
         self.sent + std::time::Duration::from_micros(self.last.load(Ordering::Acquire))
-    }
-
-    fn deadline(&self, patience: Patience) -> Instant {
-        self.last() + if self.begun() { patience.silence } else { patience.first_byte }
     }
 
     /// Whether a frame of this protocol came.

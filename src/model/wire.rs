@@ -219,8 +219,8 @@ pub(super) fn options(provider: &Provider, model: &str, request: &Request, compl
     options
 }
 
-/// Returns the answer; nothing if the stream ended without saying why, as one that was cut does.
-pub(super) fn reply(kind: ProviderKind, end: StreamEnd) -> Option<Reply> {
+/// Returns the answer of the model `by`; nothing if the stream ended without saying why, as one that was cut does.
+pub(super) fn reply(kind: ProviderKind, by: &str, end: StreamEnd) -> Option<Reply> {
     let content = end.captured_content.unwrap_or_default();
     let text = content.texts().concat();
     let calls: Vec<ToolCall> = content
@@ -248,7 +248,7 @@ pub(super) fn reply(kind: ProviderKind, end: StreamEnd) -> Option<Reply> {
         cache_write: count(details.cache_creation_tokens),
         output: count(usage.completion_tokens),
     };
-    Some(Reply { text, calls, stop, usage })
+    Some(Reply { text, calls, stop, usage, by: by.to_owned(), tried: Vec::new() })
 }
 
 /// A call without arguments arrives as an empty text on some wires.

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use crate::change::{Anchor, Side};
 use crate::review::{
-    Claim, Dropped, Finding, Mode, NoLine, Outcome, Place, Related, Review, ReviewerReport, Source, Standing, Suggestion, Usage,
+    Claim, Cost, Dropped, Finding, Mode, NoLine, Outcome, Place, Related, Review, ReviewerReport, Source, Spending, Standing, Suggestion,
+    Usage, Usd,
 };
 
 /// The version of the format. Fields may be added under the same version; anything else raises it.
@@ -63,6 +64,8 @@ struct ResultFile {
     coverage: Vec<CoverageTwin>,
     /// Providers that received code.
     received_code: Vec<String>,
+    /// What all models used together, and what it cost.
+    usage: SumTwin,
     /// Remarks about the run.
     remarks: Vec<String>,
 }
@@ -103,6 +106,33 @@ struct ReviewerTwin {
     why: Option<String>,
     claims: usize,
     usage: UsageTwin,
+    cost: CostTwin,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct SumTwin {
+    tokens: UsageTwin,
+    cost: CostTwin,
+    /// The day of the published prices, `YYYY-MM-DD`.
+    prices_dated: Option<String>,
+    /// Each model that was asked, whether it answered or not.
+    models: Vec<ModelTwin>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ModelTwin {
+    /// `provider/model`.
+    model: String,
+    tokens: UsageTwin,
+    cost: CostTwin,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct CostTwin {
+    /// US dollars; null if nothing of it is known.
+    usd: Option<f64>,
+    /// Models whose cost is unknown, and not in `usd`.
+    unknown: Vec<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -113,6 +143,8 @@ struct UsageTwin {
     input: u64,
     /// Input tokens read from the provider's cache.
     cached: u64,
+    /// Input tokens read from the provider's cache, per cent of all input; null without input.
+    cached_percent: Option<u64>,
     /// Input tokens written to the provider's cache.
     cache_write: u64,
     output: u64,
@@ -227,24 +259,24 @@ fn result(review: &Review) -> ResultFile {
         tier: TierTwin { tier: review.tier.tier.word(), reasons: review.tier.reasons.clone() },
         rules: review.rules,
         groups: review.groups.iter().map(|group| group.iter().map(ToString::to_string).collect()).collect(),
-        reviewers: review.reviewers.iter().map(reviewer).collect(),
+        reviewers: review.reviewers.iter().map(|report| reviewer(report, &review.spending)).collect(),
         findings: review.findings.iter().map(finding).collect(),
         dropped: review.dropped.iter().map(dropped).collect(),
         left_out: left_out_files(review),
         newly_generated: review.newly_generated.iter().map(ToString::to_string).collect(),
         coverage: coverage(review),
         received_code: review.received_code.clone(),
+        usage: sum(&review.spending),
         remarks: review.remarks.clone(),
     }
 }
 
-fn reviewer(report: &ReviewerReport) -> ReviewerTwin {
+fn reviewer(report: &ReviewerReport, spending: &Spending) -> ReviewerTwin {
     let (outcome, why) = match &report.outcome {
         Outcome::Answered => ("answered", None),
         Outcome::Failed { why, .. } => ("failed", Some(why.clone())),
         Outcome::NotRun { why } => ("not_run", Some(why.clone())),
     };
-    let Usage { calls, input, cached, cache_write, output } = report.usage;
     ReviewerTwin {
         name: report.name.to_string(),
         title: report.title.clone(),
@@ -252,7 +284,29 @@ fn reviewer(report: &ReviewerReport) -> ReviewerTwin {
         outcome,
         why,
         claims: report.claims,
-        usage: UsageTwin { calls, input, cached, cache_write, output },
+        usage: usage(report.usage),
+        cost: cost(&spending.cost_of(&report.name)),
+    }
+}
+
+fn usage(usage: Usage) -> UsageTwin {
+    let Usage { calls, input, cached, cache_write, output } = usage;
+    UsageTwin { calls, input, cached, cached_percent: usage.cached_percent(), cache_write, output }
+}
+
+fn cost(cost: &Cost) -> CostTwin {
+    let known = cost.unknown.is_empty() || cost.known > Usd::ZERO;
+    CostTwin { usd: known.then(|| cost.known.dollars()), unknown: cost.unknown.clone() }
+}
+
+fn sum(spending: &Spending) -> SumTwin {
+    let model =
+        |(model, tokens, known): (&str, Usage, Cost)| ModelTwin { model: model.to_owned(), tokens: usage(tokens), cost: cost(&known) };
+    SumTwin {
+        tokens: usage(spending.usage()),
+        cost: cost(&spending.cost()),
+        prices_dated: spending.prices_dated.clone(),
+        models: spending.by_model().into_iter().map(model).collect(),
     }
 }
 

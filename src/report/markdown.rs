@@ -51,17 +51,21 @@ fn account(review: &Review) -> Vec<String> {
     }
     for reviewer in &review.reviewers {
         if let (Some(model), used) = (&reviewer.model, reviewer.usage) {
-            let cached = (used.cached * 100).checked_div(used.input).unwrap_or(0);
+            let cached = used.cached_percent().map(|share| format!(" ({share} % cached)")).unwrap_or_default();
             items.push(format!(
-                "{}: {} · {} in {} · {} tokens in ({cached} % cached), {} out",
+                "{}: {} · {} in {} · {} tokens in{cached}, {} out · {}",
                 text(&reviewer.title),
                 code(model),
                 plural(reviewer.claims, "claim"),
                 plural(usize::try_from(used.calls).unwrap_or(usize::MAX), "call"),
                 used.input,
-                used.output
+                used.output,
+                review.spending.cost_of(&reviewer.name)
             ));
         }
+    }
+    if let Some(spent) = super::words::spent(review) {
+        items.push(format!("tokens of all: {}", text(&spent)));
     }
     if !matches!(review.mode, Mode::DetectorsOnly(_)) {
         items.extend(roster.not_run.iter().map(|line| format!("not run: {}", text(line))));

@@ -120,7 +120,7 @@ pub(super) fn roster(review: &Review) -> Roster {
     roster
 }
 
-/// Returns what the models used together: `48,210 in (81 % cached), 1,920 out, by acme/large and acme/small`; `None` if no provider said.
+/// Returns what the models used together: `48,210 in (81 % cached), 1,920 out, by acme/large, acme/small; 0.21 USD`; `None` if no provider said.
 pub(super) fn spent(review: &Review) -> Option<String> {
     let mut used = crate::review::Usage::default();
     let mut models: Vec<&str> = Vec::new();
@@ -128,8 +128,9 @@ pub(super) fn spent(review: &Review) -> Option<String> {
         used += reviewer.usage;
         models.extend(reviewer.model.as_deref().filter(|model| !models.contains(model)).into_iter().collect::<Vec<_>>());
     }
-    let share = (used.cached * 100).checked_div(used.input)?;
-    Some(format!("{} in ({share} % cached), {} out, by {}", thousands(used.input), thousands(used.output), models.join(", ")))
+    let share = used.cached_percent()?;
+    let (input, output) = (thousands(used.input), thousands(used.output));
+    Some(format!("{input} in ({share} % cached), {output} out, by {}; {}", models.join(", "), review.spending.cost()))
 }
 
 /// Returns a number with commas between its thousands.

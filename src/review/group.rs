@@ -32,6 +32,25 @@ impl Group {
         paths.dedup();
         paths
     }
+
+    /// Returns the group in two parts of about the same size, for a model that the whole is too long for; nothing if it is a single line.
+    pub fn halves(&self, change: &Change) -> Option<[Self; 2]> {
+        let part = |pieces: &[Piece]| Self { pieces: pieces.to_vec(), sensitive_noise: self.sensitive_noise };
+        if let [only] = self.pieces.as_slice() {
+            let middle = only.lines.start + only.lines.len() / 2;
+            let cut = |lines: Range<usize>| part(&[Piece { path: only.path.clone(), lines }]);
+            return (only.lines.len() > 1).then(|| [cut(only.lines.start..middle), cut(middle..only.lines.end)]);
+        }
+        let size = |piece: &Piece| change.file(&piece.path).map_or(0, |file| patch::patch(file, &piece.lines).len());
+        let sizes: Vec<usize> = self.pieces.iter().map(size).collect();
+        let (all, mut before) = (sizes.iter().sum::<usize>(), 0);
+        let at = sizes.iter().position(|size| {
+            before += size;
+            before * 2 >= all
+        });
+        let (first, second) = self.pieces.split_at_checked((at? + 1).min(self.pieces.len() - 1))?;
+        Some([part(first), part(second)])
+    }
 }
 
 /// Returns the groups of a change whose patches have at most `budget` bytes each, those with `risky` files first.
@@ -212,6 +231,18 @@ mod tests {
         let found = groups(&files, &noise, 1_500, |file| file.path().as_str().contains("auth"));
         assert_eq!(named(&found), [["z/auth.rs"], ["a/x.rs"], ["vendor/auth.js"]]);
         assert_eq!(found.iter().map(|group| group.sensitive_noise).collect::<Vec<_>>(), [false, false, true]);
+    }
+
+    #[test]
+    fn a_group_is_halved_by_size_and_a_file_alone_by_lines() {
+        let change = change(&[("a.rs", 30), ("b.rs", 10), ("c.rs", 10)]);
+        let group = groups(&change, &Change::default(), 100_000, |_| false).remove(0);
+        let [first, second] = group.halves(&change).unwrap();
+        assert_eq!(named(&[first.clone(), second]), [vec!["a.rs"], vec!["b.rs", "c.rs"]]);
+        let [upper, lower] = first.halves(&change).unwrap();
+        assert_eq!((upper.pieces[0].lines.clone(), lower.pieces[0].lines.clone()), (0..15, 15..30));
+        let line = Group { pieces: vec![Piece { path: "a.rs".into(), lines: 3..4 }], sensitive_noise: false };
+        assert_eq!(line.halves(&change), None);
     }
 
     #[test]

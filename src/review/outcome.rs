@@ -56,6 +56,18 @@ pub struct Usage {
     pub output: u64,
 }
 
+impl Usage {
+    /// Returns the tokens that count towards a ceiling: input that no cache held, and output.
+    pub const fn counted(&self) -> u64 {
+        self.input.saturating_sub(self.cached).saturating_add(self.output)
+    }
+
+    /// Returns the part of the input that came from the provider's cache, in per cent; nothing without input.
+    pub fn cached_percent(&self) -> Option<u64> {
+        self.cached.saturating_mul(100).checked_div(self.input)
+    }
+}
+
 impl std::ops::AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
         self.calls += other.calls;

@@ -1,6 +1,6 @@
 //! The record of one review: everything that reports, comments and `result.json` tell. It must not format anything.
 
-use super::{Coverage, Dropped, Finding, ReviewerReport, Verdict};
+use super::{Coverage, Dropped, Finding, ReviewerReport, Spending, Verdict};
 use crate::change::{CommitId, RepoPath};
 
 /// One review, whole.
@@ -38,6 +38,8 @@ pub struct Review {
     pub remarks: Vec<String>,
     /// Providers that received code, sorted.
     pub received_code: Vec<String>,
+    /// What models used, and what it cost.
+    pub spending: Spending,
 }
 
 impl Review {

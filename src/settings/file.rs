@@ -64,6 +64,26 @@ pub(super) struct Provider {
     /// Most requests at once.
     #[schemars(with = "Option<usize>")]
     pub(super) max_parallel: Option<Spanned<usize>>,
+    /// Most requests in any 60 seconds.
+    #[schemars(with = "Option<u32>")]
+    pub(super) requests_per_minute: Option<Spanned<u32>>,
+    /// Prices by model, where the published ones are not those that are paid.
+    #[schemars(with = "Option<BTreeMap<String, Price>>")]
+    pub(super) prices: Option<BTreeMap<String, Spanned<Price>>>,
+}
+
+/// What a model's tokens cost, in US dollars per million.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Price {
+    /// Input that no cache holds.
+    pub(super) input: f64,
+    /// Input read from the provider's cache; as other input if absent.
+    pub(super) cached_input: Option<f64>,
+    /// Input written to the provider's cache; as other input if absent.
+    pub(super) cache_write: Option<f64>,
+    /// Output.
+    pub(super) output: f64,
 }
 
 /// Changes to one reviewer.
@@ -165,12 +185,18 @@ pub(super) struct BreakGlass {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Limits {
-    /// US dollars.
+    /// US dollars for one run.
     #[schemars(with = "Option<f64>")]
     pub(super) max_cost_usd: Option<Spanned<f64>>,
-    /// Uncached input and output tokens.
+    /// Uncached input and output tokens of one run, retries included.
     #[schemars(with = "Option<u64>")]
     pub(super) max_tokens: Option<Spanned<u64>>,
+    /// US dollars for all rounds of a merge request; five times that of one run if absent.
+    #[schemars(with = "Option<f64>")]
+    pub(super) max_total_cost_usd: Option<Spanned<f64>>,
+    /// Uncached input and output tokens of all rounds of a merge request; five times those of one run if absent.
+    #[schemars(with = "Option<u64>")]
+    pub(super) max_total_tokens: Option<Spanned<u64>>,
     /// The whole run, e.g. `15m`.
     #[schemars(with = "Option<String>")]
     pub(super) timeout: Option<Spanned<String>>,

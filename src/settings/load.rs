@@ -1,6 +1,7 @@
 //! Layers into settings: defaults, the file, variables, flags. Every value is checked here, once, and remembers where it came from.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -13,11 +14,18 @@ use super::{
 use crate::codex::{ReviewerName, RuleId, Severity};
 use crate::env::Env;
 use crate::error::Failure;
-use crate::review::Verdict;
+use crate::review::{PerMillion, Price, Usd, Verdict};
 use crate::yaml::{self, Fault};
 
 /// Largest configuration file, in bytes.
 const MAX_FILE_BYTES: usize = 256 * 1024;
+
+/// What one run may cost.
+const DEFAULT_COST: Usd = Usd::from_cents(500);
+/// How many tokens it may use.
+const DEFAULT_TOKENS: u64 = 4_000_000;
+/// All rounds of a merge request may cost as much as so many runs, unless the configuration says how much.
+const DEFAULT_RUNS: u64 = 5;
 
 /// A configuration file as read by the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +93,14 @@ fn defaults() -> Settings {
         fail_on: FailOn { verdict: None, incomplete: false },
         break_glass: BreakGlass { phrase: "break glass".to_owned(), by_author: false },
         min_access: super::Access::Developer,
-        limits: Limits { max_cost_usd: 5.0, max_tokens: 4_000_000, timeout: Duration::from_mins(15), max_agents: 8 },
+        limits: Limits {
+            max_cost: DEFAULT_COST,
+            max_tokens: DEFAULT_TOKENS,
+            max_total_cost: DEFAULT_COST.times(DEFAULT_RUNS),
+            max_total_tokens: DEFAULT_TOKENS * DEFAULT_RUNS,
+            timeout: Duration::from_mins(15),
+            max_agents: 8,
+        },
         language: "en".to_owned(),
     }
 }
@@ -223,6 +238,17 @@ impl Loader<'_> {
         if let Some(most) = raw.max_parallel.as_ref().filter(|most| most.value == 0) {
             return Err(self.invalid(most, "`max_parallel` is at least 1"));
         }
+        let per_minute = match raw.requests_per_minute {
+            Some(most) => Some(NonZeroU32::new(most.value).ok_or_else(|| self.invalid(&most, "`requests_per_minute` is at least 1"))?),
+            None => None,
+        };
+        let mut prices = BTreeMap::new();
+        for (model, given) in raw.prices.unwrap_or_default() {
+            let file::Price { input, cached_input, cache_write, output } = given.value;
+            let price = Price::new(PerMillion { input, cached_input, cache_write, output });
+            let price = price.ok_or_else(|| self.invalid(&given, format!("`{model}` has a price below 0, or one beyond belief")))?;
+            prices.insert(model, price);
+        }
         let key = match raw.api_key_env {
             Some(variable) => env.var(&variable).map_or(Key::Missing { variable: variable.clone() }, |key| Key::Present(key.into())),
             None => Key::NotNeeded,
@@ -234,6 +260,8 @@ impl Loader<'_> {
             key,
             headers: raw.headers.unwrap_or_default(),
             max_parallel: raw.max_parallel.map(|most| most.value),
+            requests_per_minute: per_minute,
+            prices,
         })
     }
 
@@ -327,16 +355,29 @@ impl Loader<'_> {
 
     fn limits(&mut self, raw: Option<file::Limits>, settings: &mut Settings) -> Result<(), Fault> {
         let Some(raw) = raw else { return Ok(()) };
-        if let Some(cost) = raw.max_cost_usd {
-            if !(cost.value > 0.0 && cost.value.is_finite()) {
-                return Err(self.invalid(&cost, "`max_cost_usd` is a number above 0"));
-            }
-            settings.limits.max_cost_usd = cost.value;
-            self.set("limits.max_cost_usd", &cost);
+        let (total_cost, total_tokens) = (raw.max_total_cost_usd.is_some(), raw.max_total_tokens.is_some());
+        for (key, cost, into) in [
+            ("max_cost_usd", raw.max_cost_usd, &mut settings.limits.max_cost),
+            ("max_total_cost_usd", raw.max_total_cost_usd, &mut settings.limits.max_total_cost),
+        ] {
+            let Some(cost) = cost else { continue };
+            let amount = Usd::from_dollars(cost.value).filter(|amount| *amount > Usd::ZERO);
+            *into = amount.ok_or_else(|| self.invalid(&cost, format!("`{key}` is a number above 0")))?;
+            self.set(&format!("limits.{key}"), &cost);
         }
-        if let Some(tokens) = raw.max_tokens {
-            settings.limits.max_tokens = tokens.value;
-            self.set("limits.max_tokens", &tokens);
+        for (key, tokens, into) in [
+            ("max_tokens", raw.max_tokens, &mut settings.limits.max_tokens),
+            ("max_total_tokens", raw.max_total_tokens, &mut settings.limits.max_total_tokens),
+        ] {
+            let Some(tokens) = tokens else { continue };
+            *into = tokens.value;
+            self.set(&format!("limits.{key}"), &tokens);
+        }
+        if !total_cost {
+            settings.limits.max_total_cost = settings.limits.max_cost.times(DEFAULT_RUNS);
+        }
+        if !total_tokens {
+            settings.limits.max_total_tokens = settings.limits.max_tokens.saturating_mul(DEFAULT_RUNS);
         }
         if let Some(timeout) = raw.timeout {
             settings.limits.timeout = self.duration(&timeout)?;
@@ -372,6 +413,8 @@ impl Loader<'_> {
                 key: key.map_or(Key::NotNeeded, |key| Key::Present(key.into())),
                 headers: BTreeMap::new(),
                 max_parallel: None,
+                requests_per_minute: None,
+                prices: BTreeMap::new(),
             });
         }
     }

@@ -8,6 +8,7 @@ pub use file::schema;
 pub use load::{ConfigText, Effective, Flags, Origins, load};
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use globset::GlobSet;
@@ -15,6 +16,7 @@ use secrecy::SecretString;
 
 use crate::codex::{ReviewerName, RuleId, Severity};
 pub use crate::review::{ModelClass, ReviewerSettings};
+use crate::review::{Price, Usd};
 
 /// Settings of a run; made only by validation.
 #[derive(Clone, Debug)]
@@ -69,6 +71,10 @@ pub struct Provider {
     pub headers: BTreeMap<String, String>,
     /// Most requests at once.
     pub max_parallel: Option<usize>,
+    /// Most requests in any 60 seconds.
+    pub requests_per_minute: Option<NonZeroU32>,
+    /// Prices by the provider's name for the model; for others the published ones count.
+    pub prices: BTreeMap<String, Price>,
 }
 
 /// A provider's key, or what is known about its absence.
@@ -228,10 +234,14 @@ pub struct FailOn {
 /// Ceilings of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// US dollars.
-    pub max_cost_usd: f64,
-    /// Uncached input and output tokens.
+    /// Money of one run.
+    pub max_cost: Usd,
+    /// Uncached input and output tokens of one run.
     pub max_tokens: u64,
+    /// Money of all rounds of a merge request.
+    pub max_total_cost: Usd,
+    /// Tokens of all rounds of a merge request.
+    pub max_total_tokens: u64,
     /// The whole run.
     pub timeout: Duration,
     /// Reviewers at once.

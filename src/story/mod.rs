@@ -90,6 +90,9 @@ pub struct Answer {
     /// Tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Tokens>,
+    /// The model that answered, if it is not the one that the class names: a later one of its chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// The call failed: kind and message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failed>,
@@ -122,7 +125,7 @@ pub struct Tokens {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Failed {
-    /// One of `rate_limited`, `unavailable`, `timed_out`, `credentials`, `too_long`, `refused`, `not_a_model`.
+    /// One of `rate_limited`, `unavailable`, `timed_out`, `exhausted`, `credentials`, `too_long`, `refused`, `not_a_model`, `ceiling`.
     pub kind: String,
     /// One line for people.
     pub message: String,

@@ -19,3 +19,4 @@ mod reviewers;
 mod rooms;
 mod serve;
 mod stories;
+mod weather;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use crate::model_server::{Answer, Fault, ModelServer, Seen};
 use assize::exit::Exit;
 use assize::model::{
-    AnswerSchema, Exchange, Model as _, ModelError, ModelErrorKind, Patience, Remote, Reply, Request, Retry, Started, Stop, ToolCall,
-    ToolResult, ToolSpec, only_model,
+    AnswerSchema, Chain, Exchange, Ledger, Link, Model as _, ModelError, ModelErrorKind, Patience, Remote, Reply, Request, Retry, Started,
+    Stop, ToolCall, ToolResult, ToolSpec, Worth, only_model,
 };
 use assize::review::Usage;
 use assize::settings::{Key, Provider, ProviderKind};
@@ -31,6 +31,8 @@ fn provider(kind: ProviderKind, server: &ModelServer) -> Provider {
         key: Key::Present(KEY.to_owned().into()),
         headers: BTreeMap::new(),
         max_parallel: None,
+        requests_per_minute: None,
+        prices: BTreeMap::new(),
     }
 }
 
@@ -39,8 +41,17 @@ fn http() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("a client")
 }
 
-fn remote(kind: ProviderKind, server: &ModelServer) -> Remote {
-    Remote::new(&provider(kind, server), "test-model", http(), QUICK)
+fn remote(kind: ProviderKind, server: &ModelServer) -> Chain {
+    at(&provider(kind, server), "test-model")
+}
+
+/// A model of a provider as a run asks it: with retries.
+fn at(provider: &Provider, model: &str) -> Chain {
+    patient(Remote::new(provider, model, http()))
+}
+
+fn patient(remote: Remote) -> Chain {
+    Chain::new(vec![Link::alone(Arc::new(remote))], QUICK, Arc::new(Ledger::unlimited()))
 }
 
 fn request() -> Request {
@@ -57,12 +68,13 @@ fn request() -> Request {
         turns: vec![],
         answer: None,
         max_output: 1000,
+        worth: Worth::Most,
         cache_key: "prefix-1".into(),
-        patience: Patience { first_byte: Duration::from_secs(5), silence: Duration::from_secs(5), total: Duration::from_secs(10) },
+        patience: Patience { silence: Duration::from_secs(5), total: Duration::from_secs(10) },
     }
 }
 
-async fn ask(model: &Remote, request: &Request) -> Result<Reply, ModelError> {
+async fn ask(model: &Chain, request: &Request) -> Result<Reply, ModelError> {
     model.turn(request, &Started::default()).await
 }
 
@@ -93,7 +105,7 @@ async fn openai_gets_one_user_message_the_limit_and_no_cache_hints() {
     // A name by whose look the library would send cache options, and one that it would cut.
     for model in ["gpt-5.6", "coder-high"] {
         server.then(Answer::text("ok"));
-        ask(&Remote::new(&provider(ProviderKind::OpenAi, &server), model, http(), QUICK), &request()).await.unwrap();
+        ask(&at(&provider(ProviderKind::OpenAi, &server), model), &request()).await.unwrap();
     }
     let schema = json!({ "type": "object", "properties": { "pattern": { "type": "string" } } });
     let expected = json!({
@@ -323,7 +335,7 @@ impl std::io::Write for Log {
 async fn a_missing_key_is_named_and_nothing_is_sent() {
     let server = ModelServer::start().await;
     let provider = Provider { key: Key::Missing { variable: "ACME_KEY".into() }, ..provider(ProviderKind::OpenAi, &server) };
-    let error = ask(&Remote::new(&provider, "m", http(), QUICK), &request()).await.unwrap_err();
+    let error = ask(&at(&provider, "m"), &request()).await.unwrap_err();
     assert_eq!(error.kind, ModelErrorKind::Credentials);
     assert!(error.message.contains("ACME_KEY is not set; a protected variable"), "{}", error.message);
     assert_eq!(server.seen().len(), 0);
@@ -361,10 +373,9 @@ async fn a_server_that_never_answers_is_left_and_tried_once_more() {
     for kind in BOTH {
         let server = ModelServer::start().await;
         server.then(Fault::Silence).then(Fault::Silence).then(Answer::text("never"));
-        let mut request = request();
-        request.patience.first_byte = Duration::from_millis(40);
+        let model = patient(Remote::new(&provider(kind, &server), "m", http()).waiting(Duration::from_millis(40)));
         let started = Started::default();
-        let error = remote(kind, &server).turn(&request, &started).await.unwrap_err();
+        let error = model.turn(&request(), &started).await.unwrap_err();
         assert_eq!(started.wait().now_or_never(), None);
         assert_eq!(error.kind, ModelErrorKind::TimedOut);
         assert!(error.message.contains("no answer began"), "{}", error.message);
@@ -410,7 +421,7 @@ async fn an_answer_that_breaks_off_is_asked_for_again_as_a_whole() {
 async fn an_unreachable_server_is_unavailable() {
     let server = ModelServer::start().await;
     let gone = Provider { base_url: Some("http://127.0.0.1:1/v1".into()), ..provider(ProviderKind::OpenAi, &server) };
-    let error = ask(&Remote::new(&gone, "m", http(), QUICK), &request()).await.unwrap_err();
+    let error = ask(&at(&gone, "m"), &request()).await.unwrap_err();
     assert_eq!(error.kind, ModelErrorKind::Unavailable);
     assert!(error.message.contains("openai/m at http://127.0.0.1:1/v1: no connection"), "{}", error.message);
 }
@@ -421,7 +432,7 @@ async fn configured_headers_arrive_and_no_key_means_no_header() {
     server.then(Answer::text("ok"));
     let headers = BTreeMap::from([("X-Team".to_owned(), "platform".to_owned())]);
     let provider = Provider { headers, key: Key::NotNeeded, ..provider(ProviderKind::OpenAi, &server) };
-    ask(&Remote::new(&provider, "m", http(), QUICK), &request()).await.unwrap();
+    ask(&at(&provider, "m"), &request()).await.unwrap();
     let seen = &server.seen()[0];
     assert_eq!(seen.path, "/v1/chat/completions");
     assert_eq!(seen.headers["x-team"], "platform");
@@ -473,7 +484,7 @@ async fn the_only_model_of_a_server_is_found_and_several_are_named() {
 async fn the_test_server_refuses_what_a_provider_would() {
     let server = ModelServer::start().await;
     let orphan = Exchange {
-        reply: Reply { text: "Hm.".into(), calls: vec![], stop: Stop::Done, usage: Usage::default() },
+        reply: Reply { text: "Hm.".into(), calls: vec![], stop: Stop::Done, usage: Usage::default(), by: "acme/m".into(), tried: vec![] },
         results: vec![ToolResult { call_id: "c9".into(), name: "grep".into(), text: "hit".into() }],
         remark: None,
     };

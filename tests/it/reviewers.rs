@@ -10,7 +10,7 @@ use crate::model_server::{Answer, Fault, ModelServer, Seen};
 const SECRET: &str = "glpat-x9Kd83jLq0ZpW5vTn2Rb";
 
 /// A repository with a change that brings everybody to the table, and a secret in it.
-fn repo() -> Repo {
+pub(crate) fn repo() -> Repo {
     let repo = Repo::empty();
     repo.write("AGENTS.md", "Run `make test` before you push.\n");
     repo.write("src/session.py", "def digest(token):\n    return token\n");
@@ -30,22 +30,22 @@ fn config(kind: &str, server: &ModelServer) -> String {
     )
 }
 
-async fn run(repo: &Repo, args: &[&str], vars: &[(&str, &str)]) -> Output {
+pub(crate) async fn run(repo: &Repo, args: &[&str], vars: &[(&str, &str)]) -> Output {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_assize"));
     command.arg("review").args(args).current_dir(repo.path()).env_clear().env("PATH", std::env::var_os("PATH").expect("PATH is set"));
     command.envs(vars.iter().copied()).kill_on_drop(true);
     command.output().await.expect("the binary starts")
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn submit(findings: &Value) -> Answer {
+pub(crate) fn submit(findings: &Value) -> Answer {
     Answer::default().call("call-1", "submit_findings", &json!({ "findings": findings }).to_string())
 }
 
-fn finding() -> Value {
+pub(crate) fn finding() -> Value {
     json!({
         "title": "The first character of a token is lost", "severity": "important", "path": "src/session.py",
         "first": "", "last": "", "quote": "    return token[1:]", "body": "`digest` cuts it off, so no stored digest fits.", "confidence": 0.9

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use super::*;
 use crate::change::Change;
 use crate::codex::{Mask, RuleSet};
-use crate::model::{ModelError, Recorded, RecordedAnswer};
+use crate::model::{ModelError, ModelErrorKind, Recorded, RecordedAnswer};
 use crate::review::{Boundary, ReviewerName, claims};
 
 fn desk() -> Desk {
@@ -31,15 +31,16 @@ fn reply(calls: &[(&str, Value)]) -> Reply {
         name: (*name).to_owned(),
         arguments: arguments.clone(),
     });
-    Reply { text: String::new(), calls: calls.collect(), stop: Stop::Done, usage: Usage { calls: 1, input: 10, ..Usage::default() } }
+    let usage = Usage { calls: 1, input: 10, ..Usage::default() };
+    Reply { text: String::new(), calls: calls.collect(), stop: Stop::Done, usage, by: "acme/m".into(), tried: vec![] }
 }
 
 async fn run(model: Arc<dyn Model>) -> Read<crate::review::Claim> {
     let task = Task {
         reader: "quality".into(),
         model: &model,
-        first_byte: Duration::from_secs(9),
         deadline: Instant::now() + Duration::from_mins(1),
+        worth: Worth::Most,
         may: &[Tool::ReadRule],
         submit: Submit::Findings,
         tools: Arc::new([]),
@@ -59,9 +60,9 @@ fn recorded(replies: Vec<Reply>) -> Arc<dyn Model> {
 async fn a_reader_that_never_ends_is_cut_by_its_turns_and_its_usage_counts() {
     let endless = (0..MAX_TURNS + 5).map(|turn| reply(&[("read_rule", json!({ "id": format!("QUAL-{turn:04}") }))])).collect();
     let read = run(recorded(endless)).await;
-    let fault = read.failed.unwrap();
-    assert_eq!((fault.why.as_str(), fault.by_budget), ("it did not end within 24 turns", true));
-    assert_eq!(read.usage.calls, MAX_TURNS as u64);
+    let fault = read.failed.clone().unwrap();
+    assert_eq!((fault.why.as_str(), fault.by_budget()), ("it did not end within 24 turns", true));
+    assert_eq!(total(&read.spent).calls, MAX_TURNS as u64);
 }
 
 #[tokio::test]
@@ -70,7 +71,7 @@ async fn too_many_calls_are_a_budget() {
     let replies = (0..3)
         .map(|turn| reply(&many.iter().map(|(name, id)| (name.as_str(), json!({ "id": format!("{turn}{id}") }))).collect::<Vec<_>>()));
     let fault = run(recorded(replies.collect())).await.failed.unwrap();
-    assert_eq!((fault.why.as_str(), fault.by_budget), ("it made more than 120 tool calls", true));
+    assert_eq!((fault.why.as_str(), fault.by_budget()), ("it made more than 120 tool calls", true));
 }
 
 /// A model that never answers.
@@ -90,7 +91,7 @@ impl Model for Silent {
 async fn a_reader_over_its_time_is_cut() {
     let begun = Instant::now();
     let fault = run(Arc::new(Silent)).await.failed.unwrap();
-    assert_eq!((fault.why.as_str(), fault.by_budget, begun.elapsed().as_secs()), ("it was over its time", true, 60));
+    assert_eq!((fault.why.as_str(), fault.by_budget(), begun.elapsed().as_secs()), ("it was over its time", true, 60));
 }
 
 #[tokio::test]
@@ -98,4 +99,37 @@ async fn submitting_beside_other_calls_ends_the_reading() {
     let both = reply(&[("read_rule", json!({ "id": "QUAL-0001" })), ("submit_findings", json!({ "findings": [] }))]);
     let read = run(recorded(vec![both])).await;
     assert_eq!((read.failed, read.items.len()), (None, 0));
+}
+
+/// A model that takes so many bytes of tool answers, and asks for more until it is told that some were left out.
+struct Narrow;
+
+impl Model for Narrow {
+    fn name(&self) -> &'static str {
+        "acme/narrow"
+    }
+
+    fn turn<'a>(&'a self, request: &'a Request, _started: &'a Started) -> BoxFuture<'a, Result<Reply, ModelError>> {
+        let texts = || request.turns.iter().flat_map(|exchange| &exchange.results).map(|result| result.text.as_str());
+        let outcome = if texts().map(str::len).sum::<usize>() > 600 {
+            Err(ModelError::new(ModelErrorKind::TooLong, "too long"))
+        } else if texts().any(|text| text == LEFT_OUT) {
+            Ok(reply(&[("submit_findings", json!({ "findings": [] }))]))
+        } else {
+            Ok(reply(&[("x".repeat(700).as_str(), json!({}))]))
+        };
+        Box::pin(async { outcome })
+    }
+}
+
+#[tokio::test]
+async fn a_conversation_that_outgrew_its_model_is_shortened_once() {
+    assert_eq!(run(Arc::new(Narrow)).await.failed, None);
+}
+
+#[tokio::test]
+async fn a_ceiling_that_is_met_is_a_budget() {
+    let met = RecordedAnswer { reader: "quality".into(), reply: Err(ModelError::new(ModelErrorKind::Ceiling, "no room")) };
+    let fault = run(Arc::new(Recorded::new("acme/m", [met]))).await.failed.unwrap();
+    assert_eq!((fault.why.as_str(), fault.by_budget()), ("no room", true));
 }

@@ -1,5 +1,5 @@
-//! How long a server asks to wait: `retry-after-ms`, `Retry-After` in seconds or as a date. It must not trust the local clock where the
-//! response brings its own.
+//! How long a server asks to wait: `retry-after-ms`, `Retry-After` in seconds or as a date, the reset of a limit that is used up, or words in
+//! the body. It must not trust the local clock where the response brings its own.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,20 +7,63 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
 /// The longest wait that is believed: a day.
 const MOST: Duration = Duration::from_hours(24);
+/// Longest part of a body that is looked at, in bytes.
+const MOST_BODY_BYTES: usize = 64 * 1024;
 
-/// Returns the wait that the headers ask for, at most a day; nothing if they ask for none or cannot be read.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+/// Returns the wait that a response asks for, at most a day; nothing if it asks for none or cannot be read.
+pub(super) fn retry_after(headers: &HeaderMap, body: &str) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     if let Some(ms) = text("retry-after-ms").and_then(|ms| ms.parse::<f64>().ok()) {
         return duration(ms / 1000.0);
     }
-    let value = text(RETRY_AFTER.as_str())?;
+    let Some(value) = text(RETRY_AFTER.as_str()) else { return reset(headers).or_else(|| said(body)) };
     if let Ok(seconds) = value.parse::<f64>() {
         return duration(seconds);
     }
     let until = unix_seconds(value)?;
     let now = text(DATE.as_str()).and_then(unix_seconds).or_else(local_clock)?;
     Some(Duration::from_secs(until.saturating_sub(now)).min(MOST))
+}
+
+/// When a limit that is used up begins anew: OpenAI's headers for each of its limits, and the fields of the IETF's drafts in both spellings
+/// (`RateLimit: "name";r=0;t=30`, `RateLimit-Reset: 30`). The longest counts.
+fn reset(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let vendor = ["requests", "tokens"].into_iter().filter(|limit| text(&format!("x-ratelimit-remaining-{limit}")) == Some("0"));
+    let vendor = vendor.filter_map(|limit| span(text(&format!("x-ratelimit-reset-{limit}"))?));
+    let draft = text("ratelimit").filter(|value| value.split(';').any(|part| part.trim() == "r=0"));
+    let draft = draft.and_then(|value| value.split(';').find_map(|part| part.trim().strip_prefix("t=")?.parse::<f64>().ok()));
+    let older = text("ratelimit-reset").and_then(|value| value.parse::<f64>().ok());
+    vendor.chain(draft.or(older).and_then(duration)).max()
+}
+
+/// Returns the wait that a body asks for: Gemini's `retryDelay`, “try again in 10.434s” of OpenAI and LiteLLM, “retry after 24 seconds” of
+/// Azure.
+pub(super) fn said(body: &str) -> Option<Duration> {
+    let body = &body[..body.floor_char_boundary(MOST_BODY_BYTES)];
+    ["\"retryDelay\": \"", "\"retryDelay\":\"", "try again in ", "Try again in ", "retry after "]
+        .iter()
+        .find_map(|phrase| span(body.split_once(phrase)?.1))
+}
+
+/// Reads a duration at the beginning of a text: `7s`, `6m0s`, `250ms`, `24 seconds`, `1h2m3.5s`.
+fn span(text: &str) -> Option<Duration> {
+    let (mut seconds, mut rest, mut any) = (0.0, text, false);
+    loop {
+        let digits = rest.len() - rest.trim_start_matches(|char: char| char.is_ascii_digit() || char == '.').len();
+        let Ok(number) = rest[..digits].trim_end_matches('.').parse::<f64>() else { break };
+        let after = rest[digits..].trim_start();
+        let word = after.len() - after.trim_start_matches(|char: char| char.is_ascii_alphabetic()).len();
+        let unit = match &after[..word] {
+            "ms" | "milliseconds" => 0.001,
+            "s" | "second" | "seconds" => 1.0,
+            "m" | "minute" | "minutes" => 60.0,
+            "h" | "hour" | "hours" => 3600.0,
+            _ => break,
+        };
+        (seconds, rest, any) = (seconds + number * unit, &after[word..], true);
+    }
+    if any { duration(seconds) } else { None }
 }
 
 fn duration(seconds: f64) -> Option<Duration> {
@@ -60,7 +103,39 @@ mod tests {
         for (name, value) in pairs {
             headers.insert(*name, value.parse().unwrap());
         }
-        retry_after(&headers)
+        retry_after(&headers, "")
+    }
+
+    #[test]
+    fn a_limit_that_is_used_up_says_when_it_begins_anew() {
+        let openai = [
+            ("x-ratelimit-remaining-requests", "0"),
+            ("x-ratelimit-reset-requests", "120ms"),
+            ("x-ratelimit-remaining-tokens", "0"),
+            ("x-ratelimit-reset-tokens", "6m0s"),
+        ];
+        assert_eq!(asked(&openai), Some(Duration::from_mins(6)));
+        assert_eq!(asked(&openai[..2]), Some(Duration::from_millis(120)));
+        assert_eq!(asked(&[("x-ratelimit-remaining-tokens", "7"), ("x-ratelimit-reset-tokens", "6m0s")]), None);
+        assert_eq!(asked(&[("ratelimit", "\"default\";r=0;t=30")]), Some(Duration::from_secs(30)));
+        assert_eq!(asked(&[("ratelimit", "\"default\";r=9;t=30")]), None);
+        assert_eq!(asked(&[("ratelimit-reset", "12")]), Some(Duration::from_secs(12)));
+        assert_eq!(asked(&[("retry-after", "2"), ("ratelimit-reset", "12")]), Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn a_wait_in_words_counts_where_no_header_has_one() {
+        for (body, seconds) in [
+            (r#"{"details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.5s"}]}"#, Some(34.5)),
+            ("Limit 30000, Used 22999, Requested 12218. Please try again in 10.434s. Visit the page", Some(10.434)),
+            ("No deployments available for selected model, Try again in 60 seconds. Passed model=large", Some(60.0)),
+            ("have exceeded token rate limit of your tier. Please retry after 24 seconds.", Some(24.0)),
+            ("Please try again in 1h2m3.5s", Some(3723.5)),
+            ("Please try again in a moment", None),
+            ("Please try again later", None),
+        ] {
+            assert_eq!(said(body), seconds.map(Duration::from_secs_f64), "{body}");
+        }
     }
 
     #[test]
@@ -101,6 +176,11 @@ mod tests {
         fn no_header_panics(value in "[ -~]{0,40}") {
             let wait = asked(&[("retry-after", &value)]);
             prop_assert!(wait.is_none_or(|wait| wait <= MOST));
+        }
+
+        #[test]
+        fn no_body_panics(body in "\\PC{0,20}(try again in )?[0-9.hms]{0,12}\\PC{0,20}") {
+            prop_assert!(said(&body).is_none_or(|wait| wait <= MOST));
         }
     }
 }

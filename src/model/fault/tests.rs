@@ -47,7 +47,7 @@ fn every_status_has_its_kind() {
         (403, r#"{"error":{"message":"not allowed"}}"#, Kind::Credentials),
         (400, r#"{"error":{"message":"API key not valid. Please pass a valid API key."}}"#, Kind::Credentials),
         (400, r#"{"error":{"message":"tools.0: bad schema"}}"#, Kind::Refused),
-        (402, r#"{"error":{"message":"insufficient balance"}}"#, Kind::Refused),
+        (402, r#"{"error":{"message":"insufficient balance"}}"#, Kind::Exhausted),
         (404, r#"{"error":{"message":"model: claude"}}"#, Kind::NotAModel),
         (405, "", Kind::NotAModel),
         (301, "", Kind::NotAModel),
@@ -133,4 +133,139 @@ fn a_broken_stream_is_worth_another_try_only_if_a_model_was_speaking() {
     let garbage = || Error::StreamParse { model_iden: iden(), serde_error: serde_json::from_str::<Value>("{").unwrap_err() };
     assert_eq!(classify(&garbage(), &call(), false).kind, Kind::NotAModel);
     assert_eq!(classify(&garbage(), &call(), true).kind, Kind::Unavailable);
+}
+
+#[test]
+fn errors_as_the_servers_send_them_have_their_remedy() {
+    use crate::model::Remedy::{Again, GiveUp, Next, Shrink};
+    // Bodies as OpenAI, Anthropic, Gemini, Azure, vLLM, llama.cpp, LiteLLM, Cloudflare and OpenRouter document or send them, shortened.
+    for (status, body, remedy) in [
+        // OpenAI
+        (401, r#"{"error":{"message":"Incorrect API key provided: x.","type":"invalid_request_error","code":"invalid_api_key"}}"#, GiveUp),
+        (
+            403,
+            r#"{"error":{"code":"unsupported_country_region_territory","message":"Country, region, or territory not supported"}}"#,
+            GiveUp,
+        ),
+        (
+            429,
+            r#"{"error":{"message":"Rate limit reached for gpt on tokens per min (TPM): Limit 30000.","code":"rate_limit_exceeded"}}"#,
+            Again,
+        ),
+        (429, r#"{"error":{"message":"You exceeded your current quota, please check your plan.","code":"insufficient_quota"}}"#, Next),
+        (404, r#"{"error":{"message":"The model `gpt-9` does not exist.","code":"model_not_found"}}"#, Next),
+        (
+            400,
+            r#"{"error":{"message":"Invalid prompt: flagged as potentially violating our usage policy.","code":"invalid_prompt"}}"#,
+            GiveUp,
+        ),
+        (400, r#"{"error":{"message":"This model's maximum context length is 8192 tokens.","code":"context_length_exceeded"}}"#, Shrink),
+        (429, r#"{"error":{"message":"Request too large for gpt on tokens per min (TPM): Limit 30000, Requested 50000."}}"#, Shrink),
+        (503, r#"{"error":{"message":"That model is currently overloaded with other requests.","type":"server_error"}}"#, Again),
+        // Anthropic
+        (
+            400,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access it."}}"#,
+            Next,
+        ),
+        (
+            400,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"You have reached your specified API usage limits."}}"#,
+            Next,
+        ),
+        (400, r#"{"type":"error","error":{"type":"invalid_request_error","message":"tools.0.name: String should match pattern"}}"#, GiveUp),
+        (403, r#"{"type":"error","error":{"type":"permission_error","message":"Your API key does not have permission."}}"#, GiveUp),
+        (404, r#"{"type":"error","error":{"type":"not_found_error","message":"model: claude-x"}}"#, Next),
+        (413, r#"{"type":"error","error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}"#, Shrink),
+        (429, r#"{"type":"error","error":{"type":"rate_limit_error","message":"This request would exceed your rate limit."}}"#, Again),
+        (500, r#"{"type":"error","error":{"type":"api_error","message":"Internal server error"}}"#, Again),
+        (529, r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#, Again),
+        // Gemini
+        (400, r#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}"#, GiveUp),
+        (
+            429,
+            r#"{"error":{"code":429,"message":"You exceeded your current quota","status":"RESOURCE_EXHAUSTED","details":[{"quotaId":"GenerateRequestsPerMinutePerProject"},{"retryDelay":"34s"}]}}"#,
+            Again,
+        ),
+        (
+            429,
+            r#"{"error":{"code":429,"message":"You exceeded your current quota","status":"RESOURCE_EXHAUSTED","details":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}}"#,
+            Next,
+        ),
+        (503, r#"{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}"#, Again),
+        (504, r#"{"error":{"code":504,"message":"Deadline expired","status":"DEADLINE_EXCEEDED"}}"#, Again),
+        // Azure
+        (401, r#"{"error":{"code":"401","message":"Access denied due to invalid subscription key or wrong API endpoint."}}"#, GiveUp),
+        (404, r#"{"error":{"code":"DeploymentNotFound","message":"The API deployment for this resource does not exist."}}"#, Next),
+        (429, r#"{"error":{"code":"429","message":"Requests have exceeded token rate limit. Please retry after 24 seconds."}}"#, Again),
+        (
+            400,
+            r#"{"error":{"code":"content_filter","message":"The response was filtered due to the prompt triggering the content management policy."}}"#,
+            GiveUp,
+        ),
+        // vLLM
+        (
+            400,
+            r#"{"object":"error","message":"This model's maximum context length is 4096 tokens.","type":"BadRequestError","code":400}"#,
+            Shrink,
+        ),
+        (404, r#"{"object":"error","message":"The model `x` does not exist.","type":"NotFoundError","code":404}"#, Next),
+        (400, r#"{"object":"error","message":"\"auto\" tool choice requires --enable-auto-tool-choice to be set","code":400}"#, GiveUp),
+        (500, "Internal Server Error", Again),
+        // llama.cpp
+        (503, r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#, Again),
+        (
+            400,
+            r#"{"error":{"code":400,"message":"request (9000 tokens) exceeds the available context size (8192 tokens)","type":"exceed_context_size_error"}}"#,
+            Shrink,
+        ),
+        (500, r#"{"error":{"code":500,"message":"tools param requires --jinja flag","type":"server_error"}}"#, GiveUp),
+        (401, r#"{"error":{"code":401,"message":"Invalid API Key","type":"authentication_error"}}"#, GiveUp),
+        // LiteLLM
+        (
+            400,
+            r#"{"error":{"message":"Budget has been exceeded! Current cost: 10.1, Max budget: 10.0","type":"budget_exceeded","code":"400"}}"#,
+            Next,
+        ),
+        (400, r#"{"error":{"message":"litellm.ContextWindowExceededError: AnthropicException","code":"400"}}"#, Shrink),
+        (400, r#"{"error":{"message":"/chat/completions: Invalid model name passed in model=x.","code":"400"}}"#, Next),
+        (429, r#"{"error":{"message":"No deployments available for selected model, Try again in 60 seconds.","code":"429"}}"#, Again),
+        (503, r#"{"error":{"message":"litellm.ServiceUnavailableError: OpenAIException","code":"503"}}"#, Again),
+        // Cloudflare
+        (401, r#"{"success":false,"error":[{"code":2009,"message":"Unauthorized"}]}"#, GiveUp),
+        (429, r#"{"success":false,"error":[{"code":2003,"message":"Rate limited"}]}"#, Again),
+        (524, "<!DOCTYPE html><title>A timeout occurred</title>", Again),
+        (403, "<!DOCTYPE html><title>Just a moment...</title>", Next),
+        // OpenRouter
+        (402, r#"{"error":{"message":"Insufficient credits.","code":402}}"#, Next),
+        (400, r#"{"error":{"message":"acme/x is not a valid model ID","code":400}}"#, Next),
+        (404, r#"{"error":{"message":"No endpoints found that support tool use.","code":404}}"#, GiveUp),
+        (429, r#"{"error":{"message":"Rate limit exceeded: free-models-per-day","code":429}}"#, Next),
+        (502, r#"{"error":{"message":"Provider returned error","code":502}}"#, Again),
+    ] {
+        assert_eq!(kind_of(status, body).remedy(), remedy, "{status} {body}");
+    }
+}
+
+#[test]
+fn a_wait_is_found_in_the_body_where_no_header_has_it() {
+    let body = r#"{"error":{"code":"429","message":"Please retry after 24 seconds."}}"#;
+    assert_eq!(classify(&streamed(429, &[], body), &call(), false).retry_after, Some(Duration::from_secs(24)));
+    let in_stream = Error::ChatResponse { model_iden: iden(), body: json!({ "code": "429", "message": "Try again in 60 seconds." }) };
+    let error = classify(&in_stream, &call(), true);
+    assert_eq!((error.kind, error.retry_after), (Kind::RateLimited, Some(Duration::from_mins(1))));
+}
+
+#[test]
+fn a_model_that_was_at_work_is_paid_although_it_failed() {
+    let broke_off = Error::ChatResponse { model_iden: iden(), body: json!("something") };
+    let charged = [
+        classify(&broke_off, &call(), true),
+        call().cut(true),
+        call().timed_out(false, Duration::from_secs(1)),
+        classify(&streamed(429, &[], ""), &call(), false),
+        call().cut(false),
+    ]
+    .map(|error| error.charged);
+    assert_eq!(charged, [true, true, true, false, false]);
 }

@@ -13,7 +13,7 @@ const LEAST_BYTES: usize = 8;
 const STEM_CHARS: usize = 8;
 
 /// Ways of servers to say that a request does not fit the model's context: OpenAI, Anthropic, vLLM, llama.cpp, Gemini, Mistral, TGI.
-const LENGTH: [&str; 13] = [
+const LENGTH: [&str; 14] = [
     "context_length_exceeded",
     "context length",
     "context window",
@@ -27,12 +27,55 @@ const LENGTH: [&str; 13] = [
     "`inputs` tokens",
     "string_above_max_length",
     "request_too_large",
+    "contextwindowexceeded",
 ];
+
+/// Ways to say that no pause helps, because the account is empty or over a limit of its own: OpenAI, Anthropic, Gemini (by day),
+/// `DeepSeek`, OpenRouter, LiteLLM.
+const CREDIT: [&str; 11] = [
+    "insufficient_quota",
+    "exceeded your current quota",
+    "credit balance is too low",
+    "insufficient credits",
+    "insufficient balance",
+    "specified api usage limits",
+    "billing_hard_limit_reached",
+    "budget has been exceeded",
+    "budget_exceeded",
+    "models-per-day",
+    "perdayper",
+];
+
+/// Ways of gateways to say with status 400 that there is no such model.
+const NO_MODEL: [&str; 3] = ["invalid model name", "not a valid model id", "model_not_found"];
+
+/// Ways to say that tools are what cannot be had, with a status that says something else: llama.cpp, OpenRouter.
+const NO_TOOLS: [&str; 3] = ["requires --jinja", "param requires", "support tool use"];
 
 /// Returns whether a body says that the request is too long.
 pub(super) fn speaks_of_length(body: &str) -> bool {
     let body = clip(body).to_ascii_lowercase();
     LENGTH.iter().any(|phrase| body.contains(phrase))
+}
+
+/// Returns whether a body says that the account behind the key is exhausted.
+pub(super) fn speaks_of_credit(body: &str) -> bool {
+    let body = clip(body).to_ascii_lowercase();
+    // Gemini says “exceeded your current quota” of its limits per minute too: there it names the pause, or the day.
+    let gemini_minute = body.contains("resource_exhausted") && !body.contains("perday");
+    !gemini_minute && CREDIT.iter().any(|phrase| body.contains(phrase))
+}
+
+/// Returns whether a body says that there is no such model.
+pub(super) fn speaks_of_no_model(body: &str) -> bool {
+    let body = clip(body).to_ascii_lowercase();
+    NO_MODEL.iter().any(|phrase| body.contains(phrase))
+}
+
+/// Returns whether a body says that the server has no tools to offer.
+pub(super) fn speaks_of_tools(body: &str) -> bool {
+    let body = clip(body).to_ascii_lowercase();
+    NO_TOOLS.iter().any(|phrase| body.contains(phrase))
 }
 
 /// Returns whether a response is a page for people.
@@ -49,7 +92,7 @@ pub(super) fn words(body: &str) -> Option<String> {
         Ok(json) => {
             // Gemini answers with a list of one in streams.
             let json = json.get(0).cloned().unwrap_or(json);
-            ["/error/message", "/message", "/error", "/detail", "/error/type"]
+            ["/error/message", "/error/0/message", "/errors/0/message", "/message", "/error", "/detail", "/error/type"]
                 .iter()
                 .find_map(|place| json.pointer(place).and_then(Value::as_str).map(str::to_owned))
         }
@@ -123,6 +166,7 @@ mod tests {
             (r#"{"detail":"Not Found"}"#, Some("Not Found")),
             (r#"[{"error":{"code":400,"message":"bad"}}]"#, Some("bad")),
             ("404 page not found\n", Some("404 page not found")),
+            (r#"{"success":false,"error":[{"code":2003,"message":"Rate limited"}]}"#, Some("Rate limited")),
             (r#"{"ok":false}"#, None),
             ("  ", None),
         ] {
@@ -156,6 +200,7 @@ mod tests {
         fn no_body_panics(body in "\\PC{0,200}") {
             words(&body);
             speaks_of_length(&body);
+            speaks_of_credit(&body);
             is_web_page(&HeaderMap::new(), &body);
         }
     }

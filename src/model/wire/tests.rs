@@ -7,7 +7,7 @@ use std::time::Duration;
 use genai::chat::ChatRole;
 
 use super::*;
-use crate::model::{AnswerSchema, Patience, ToolResult, ToolSpec};
+use crate::model::{AnswerSchema, Patience, ToolResult, ToolSpec, Worth};
 
 fn provider(kind: ProviderKind, base_url: Option<&str>) -> Provider {
     Provider {
@@ -17,6 +17,8 @@ fn provider(kind: ProviderKind, base_url: Option<&str>) -> Provider {
         key: Key::Present("sk-1234\n".to_owned().into()),
         headers: BTreeMap::new(),
         max_parallel: None,
+        requests_per_minute: None,
+        prices: BTreeMap::new(),
     }
 }
 
@@ -31,8 +33,9 @@ fn request() -> Request {
         turns: vec![],
         answer: None,
         max_output: 1000,
+        worth: Worth::Most,
         cache_key: "key".into(),
-        patience: Patience { first_byte: Duration::from_secs(1), silence: Duration::from_secs(1), total: Duration::from_secs(1) },
+        patience: Patience { silence: Duration::from_secs(1), total: Duration::from_secs(1) },
     }
 }
 
@@ -109,7 +112,14 @@ fn anthropic_has_bars_the_others_one_message() {
 fn turns_follow_with_results_and_remarks_and_nothing_empty() {
     let mut request = request();
     let call = |arguments| ToolCall { id: "c1".into(), name: "grep".into(), arguments };
-    let said = |text: &str, calls| Reply { text: text.into(), calls, stop: Stop::Done, usage: Usage::default() };
+    let said = |text: &str, calls| Reply {
+        text: text.into(),
+        calls,
+        stop: Stop::Done,
+        usage: Usage::default(),
+        by: "acme/m".into(),
+        tried: vec![],
+    };
     request.turns = vec![
         Exchange {
             reply: said(" ", vec![call(json!("{broken"))]),
@@ -136,9 +146,9 @@ fn a_shaped_answer_takes_the_place_of_tools() {
 #[test]
 fn a_gemini_stream_without_a_reason_to_stop_was_cut() {
     let end = || StreamEnd { captured_content: Some(MessageContent::from_text("half")), ..StreamEnd::default() };
-    assert_eq!(reply(ProviderKind::Gemini, end()), None);
-    assert_eq!(reply(ProviderKind::OpenAi, end()).map(|reply| reply.text).as_deref(), Some("half"));
-    assert_eq!(reply(ProviderKind::OpenAi, StreamEnd::default()), None);
+    assert_eq!(reply(ProviderKind::Gemini, "acme/m", end()), None);
+    assert_eq!(reply(ProviderKind::OpenAi, "acme/m", end()).map(|reply| reply.text).as_deref(), Some("half"));
+    assert_eq!(reply(ProviderKind::OpenAi, "acme/m", StreamEnd::default()), None);
 }
 
 #[test]

@@ -45,6 +45,7 @@ struct Inner {
     models: Vec<String>,
     key: Option<String>,
     left: Arc<Notify>,
+    asked: Arc<Notify>,
     texts: Text,
     blocks: Blocks,
 }
@@ -96,6 +97,12 @@ impl ModelServer {
         left.notified().await;
     }
 
+    /// Waits until a request has arrived since the last time.
+    pub(crate) async fn asked(&self) {
+        let asked = Arc::clone(&self.lock().asked);
+        asked.notified().await;
+    }
+
     /// Returns all requests so far.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.lock().seen.clone()
@@ -108,6 +115,7 @@ async fn handle(State(state): State<Arc<Mutex<Inner>>>, method: Method, uri: Uri
     let planned = {
         let mut inner = state.lock().expect("no handler panics");
         inner.seen.push(Seen { path, headers: headers.clone(), body: body.clone() });
+        inner.asked.notify_one();
         plan(&mut inner, &method, uri.path(), &headers, &body)
     };
     let left = Arc::clone(&state.lock().expect("no handler panics").left);
