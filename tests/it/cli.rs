@@ -187,7 +187,10 @@ fn a_bad_configuration_is_shown_at_its_place() {
     assert!(said.contains(".assize.yml:2:"), "{said}");
     repo.write(".assize.yml", "version: 1\ncodex: { disable: { SEC-9999: \"never was\" } }\n");
     let said = refusal(repo.path(), &["review"]);
-    assert!(said.contains("SEC-9999"), "{said}");
+    assert!(said.contains(".assize.yml:2:21: there is no rule SEC-9999"), "{said}");
+    repo.write(".assize.yml", "version: 1\nreviewers:\n  securty: { enabled: false }\n");
+    let said = refusal(repo.path(), &["review"]);
+    assert!(said.contains(".assize.yml:3:3: there is no reviewer `securty`") && said.contains("did you mean `security`?"), "{said}");
 }
 
 #[test]
