@@ -25,12 +25,16 @@ pub struct Local {
     pub files: Files,
     /// The base's files, if there is a base.
     pub base_files: Option<Files>,
+    /// What to do, or to know, when nothing differs, as a clause.
+    pub instead: String,
 }
 
 /// The tree without files: what a repository without commits is compared with.
 const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 /// Branches that are tried when no remote says which one is the default.
 const DEFAULT_BRANCHES: [&str; 4] = ["origin/main", "origin/master", "main", "master"];
+/// How the commit is reviewed that has none before it.
+const REVIEW_FIRST: &str = "`git show --format= HEAD | assize review --diff - --repo .`";
 /// Exactly the diff GitLab makes, whatever the user has configured.
 pub(super) const DIFF: [&str; 12] = [
     "diff",
@@ -69,6 +73,11 @@ pub async fn local(dir: &Path, base: Option<&str>, env: &Env) -> Result<Local, F
             (Some(found), against)
         }
     };
+    let instead = match &head {
+        Some(_) if commit(&git, "HEAD~1").await?.is_none() => format!("{REVIEW_FIRST} reviews the only commit"),
+        Some(_) => "`--base HEAD~1` reviews the last commit".to_owned(),
+        None => "there is nothing to review yet".to_owned(),
+    };
     let work = if is_bare == "true" { None } else { git.ask(&["rev-parse", "--show-toplevel"]).await? };
     let (reader, tree, what) = match (&work, &head) {
         (Some(top), _) => {
@@ -91,6 +100,7 @@ pub async fn local(dir: &Path, base: Option<&str>, env: &Env) -> Result<Local, F
         diff,
         files: Files::git(reader.git, &tree, reader.keep),
         base_files,
+        instead,
     })
 }
 
@@ -131,7 +141,7 @@ async fn find_base(git: &Git, head: &CommitId, name: Option<&str>) -> Result<(Co
     Err(if shallow {
         failure.hint("the clone is shallow: run `git fetch --unshallow` (in GitLab CI set GIT_DEPTH: \"0\"), or name a commit that is here with --base")
     } else {
-        failure.hint("name the commit to compare with: --base REF")
+        failure.hint("their histories are unrelated: name a commit that HEAD comes from with --base, or review `git diff` with --diff -")
     })
 }
 
@@ -141,6 +151,9 @@ async fn unknown_base(git: &Git, name: &str) -> Result<Failure, Failure> {
     let known: Vec<&str> = refs.lines().collect();
     let failure = Failure::usage(format!("there is no commit `{name}` in this repository"));
     let shallow = git.ask(&["rev-parse", "--is-shallow-repository"]).await?.as_deref() == Some("true");
+    if !shallow && name.starts_with("HEAD") && commit(git, "HEAD~1").await?.is_none() {
+        return Ok(failure.hint(format!("HEAD is the first commit: {REVIEW_FIRST} reviews it")));
+    }
     Ok(match crate::yaml::nearest(name, &known) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
         None if shallow => failure.hint("the clone is shallow: fetch the commit first, e.g. `git fetch --unshallow`"),

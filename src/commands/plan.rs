@@ -11,7 +11,7 @@ use crate::codex;
 use crate::env::{Env, Io};
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::report::{left_out_reason, plural};
+use crate::report::{left_out_reason, plural, printable};
 use crate::review::brief;
 use crate::review::{Boundary, Reads, risk};
 use crate::settings::{self, Flags};
@@ -30,7 +30,8 @@ pub async fn run(args: &SourceArgs, env: &Env, io: &mut Io) -> Result<Exit, Fail
     let reviewed = prepared.filtered.reviewed.files();
     let size = risk::size(reviewed);
     let mut out = String::new();
-    let mut line = |text: String| writeln!(out, "{text}").expect("writing to a string cannot fail");
+    // A path may hold a line feed or what a terminal obeys.
+    let mut line = |text: String| writeln!(out, "{}", printable(&text.replace('\n', " "))).expect("writing to a string cannot fail");
     line(format!("Change     {}", input.label));
     line(format!("Tier       {}, because {}", prepared.tier.tier.word(), prepared.tier.reasons.join("; ")));
     line(format!("Reviewed   {} (+{} −{})", plural(size.files, "file"), size.added, size.removed));
