@@ -97,6 +97,20 @@ mod tests {
     }
 
     #[test]
+    fn the_heading_of_a_hunk_is_masked_like_a_line() {
+        let mask = crate::codex::Mask::new(crate::codex::builtin(), b"k");
+        let shown = |heading: &str| {
+            let change = parse(format!("--- a/a.py\n+++ b/a.py\n@@ -9 +9,2 @@ {heading}\n nine\n+ten\n").as_bytes()).unwrap();
+            patch(&change.masked(|text| mask.apply(text)).files()[0], &(0..2)).lines().nth(1).unwrap().to_owned()
+        };
+        assert_eq!(shown("def password(user):"), "@@ -9,1 +9,2 @@ def password(user):");
+        for heading in ["password = \"tR7$kq92mXvL0pz\"", "password = 'tR7$kq92mXvL0pz", "db_password = \"tR7$kq92mXvL0pz-and-cut-he"] {
+            let shown = shown(heading);
+            assert!(shown.contains("[MASKED:") && !shown.contains("tR7$"), "{shown}");
+        }
+    }
+
+    #[test]
     fn a_part_says_that_it_is_one() {
         let change = parse(DIFF.as_bytes()).unwrap();
         let text = patch(&change.files()[0], &(2..4));
