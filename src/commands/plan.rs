@@ -57,16 +57,17 @@ pub async fn run(args: &SourceArgs, env: &Env, io: &mut Io) -> Result<Exit, Fail
         let index = prepared.rules.index(&seen.files().iter().map(|file| file.path().clone()).collect::<Vec<_>>());
         let shared = brief::system(&prompts.preamble, &index, prepared.agents_md.as_deref()).len();
         let boundary = Boundary::new(orders.key);
+        let changes: Vec<usize> = (0..groups.len()).map(|number| brief::change(&boundary, seen, groups, number).len()).collect();
         let mut tokens = 0;
         for seat in &roster.seats {
             let model = models.get(&seat.prompt.class).map_or("no model", String::as_str);
             let own = brief::reviewer(&boundary, &seat.prompt, None, &settings.language).len();
-            let read = groups.iter().enumerate().filter(|(_, group)| match seat.reads {
+            let read = groups.iter().zip(&changes).filter(|(group, _)| match seat.reads {
                 Reads::Change => !group.sensitive_noise,
                 Reads::ChangeAndSensitiveNoise => true,
                 Reads::SensitiveNoise => group.sensitive_noise,
             });
-            let bytes: usize = read.map(|(number, _)| shared + own + brief::change(&boundary, seen, groups, number).len()).sum();
+            let bytes: usize = read.map(|(_, change)| shared + own + change).sum();
             tokens += bytes / BYTES_PER_TOKEN;
             line(format!("  {} on {model}, about {} tokens in the first turn", seat.prompt.name, bytes / BYTES_PER_TOKEN));
         }
