@@ -204,8 +204,18 @@ impl Desk {
     fn read_rule(&self, args: &RuleArgs) -> Result<String, String> {
         let rule = RuleId::parse(args.id.trim()).and_then(|id| self.rules.get(&id));
         let rule = rule.ok_or_else(|| format!("there is no rule {} in force; the rule index lists all", args.id))?;
-        let Rule { id, title, severity, body, .. } = rule;
-        Ok(bounded(&format!("{id}: {title} ({severity})\n\n{body}\n")))
+        let Rule { id, title, severity, applies_to, detectors, body, .. } = rule;
+        let mut out = format!("{id}: {title} ({severity})\n");
+        for (what, globs) in [("Applies to", &applies_to.path_globs), ("Excluded", &applies_to.exclude_globs)] {
+            if !globs.is_empty() {
+                writeln!(out, "{what}: {}", globs.join(", ")).expect(NEVER_FAILS);
+            }
+        }
+        if !detectors.is_empty() {
+            out.push_str("Detected: machines have looked for the patterns of Bad on the changed lines already\n");
+        }
+        writeln!(out, "\n{body}").expect(NEVER_FAILS);
+        Ok(bounded(&out))
     }
 
     async fn git_history(&self, args: &PathArgs) -> Result<Result<String, String>, Failure> {
