@@ -15,7 +15,7 @@ use crate::change::{Change, CommitId, RepoPath};
 use crate::checkout::Files;
 use crate::codex::{Mask, Rule, RuleId, RuleSet};
 use crate::error::Failure;
-use crate::review::{Boundary, Tool, patch};
+use crate::review::{Boundary, Tool, named, patch};
 
 /// Most lines of one answer of `read_file`.
 const MAX_FILE_LINES: usize = 400;
@@ -103,9 +103,10 @@ impl Desk {
 
     fn read_diff(&self, args: &PathArgs) -> Told {
         let path = plain(&args.path);
-        let Some(file) = self.change.file(&path) else {
+        let Some(file) = named(&self.change, path.as_str()) else {
             return Told { text: format!("error: {path} is not among the changed files that are reviewed"), read: None };
         };
+        let path = file.path().clone();
         let lines = file.lines().count();
         let text = patch(file, &(0..lines));
         // A patch that is cut was not read.
@@ -115,6 +116,7 @@ impl Desk {
 
     async fn read_file(&self, args: &ReadFileArgs) -> Result<Result<String, String>, Failure> {
         let path = plain(&args.path);
+        let path = named(&self.change, path.as_str()).map_or(path, |file| file.path().clone());
         let text = match self.text(&path).await? {
             Ok(text) => text,
             Err(error) => return Ok(Err(error)),

@@ -29,7 +29,7 @@ pub use group::{Group, Piece, groups};
 pub use hits::{Checked, from_hits, sort, unseen};
 pub use merge::{claim_of, is_detected, judge, merge, refute, to_refute};
 pub use outcome::{Coverage, FileRead, Outcome, ReviewerReport, Usage, Verdict};
-pub use patch::{heading, patch};
+pub use patch::{heading, named, patch};
 pub use prompt::{MAX_PROMPT_BYTES, ModelClass, Prompt, Prompts, ReviewerSettings, Trigger};
 pub use record::{Gap, LeftOut, Mode, Review, Size, Subject, Tier, TierDecision};
 
