@@ -203,7 +203,7 @@ impl Snapshot {
             };
             let store = path("objects").await?.ok_or_else(|| Failure::usage(format!("cannot find the objects of {}", top.display())))?;
             if let Some(current) = path("index").await?.filter(|current| current.is_file()) {
-                std::fs::copy(&current, &index).map_err(|error| Failure::outside(format!("cannot read {}: {error}", current.display())))?;
+                copy_index(&current, &index).map_err(|error| Failure::outside(format!("cannot copy {}: {error}", current.display())))?;
             }
             own.with("GIT_INDEX_FILE", &index).with("GIT_OBJECT_DIRECTORY", &objects).with("GIT_ALTERNATE_OBJECT_DIRECTORIES", store)
         } else {
@@ -222,6 +222,14 @@ impl Snapshot {
     fn into_files_source(self) -> Reader {
         Reader { git: self.git, keep: Some(std::sync::Arc::new(self.keep)) }
     }
+}
+
+/// Copies an index with its age: git compares the content of files that are no older than the index, since their times alone cannot tell whether
+/// they changed after it. In a copy that is newer, an edit of the same size within the same second would pass for no edit.
+fn copy_index(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::copy(from, to)?;
+    let written = std::fs::metadata(from)?.modified()?;
+    std::fs::File::options().write(true).open(to)?.set_modified(written)
 }
 
 fn same_folder(a: &Path, b: &Path) -> bool {

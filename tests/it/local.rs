@@ -253,6 +253,24 @@ fn an_unknown_base_is_refused_by_name() {
 }
 
 #[test]
+fn an_edit_of_the_same_size_in_the_second_of_the_commit_is_seen() {
+    let repo = Repo::with_commit();
+    // Everything at one moment, as when a script edits right after it has committed; times of inodes cannot be set, so git is told to leave them.
+    let moment = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    let at_that_moment = |file: &str| {
+        let file = std::fs::File::options().append(true).open(repo.path().join(file)).expect("the file is there");
+        file.set_modified(moment).expect("its time can be set");
+    };
+    repo.git(&["config", "core.trustctime", "false"]);
+    at_that_moment("a.txt");
+    repo.git(&["update-index", "--refresh"]);
+    at_that_moment(".git/index");
+    repo.write("a.txt", "one\nTWO\nthree\n");
+    at_that_moment("a.txt");
+    assert_eq!(size(&repo.review(&[])), (1, 1, 1));
+}
+
+#[test]
 fn a_bare_repository_is_reviewed_at_its_head() {
     let repo = Repo::with_commit();
     repo.git(&["checkout", "--quiet", "-b", "work"]);
