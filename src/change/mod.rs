@@ -248,6 +248,7 @@ impl Change {
         for file in &mut masked.files {
             let Content::Text(hunks) = &mut file.content else { continue };
             for hunk in hunks {
+                hunk.section = masked_heading(&hunk.section, &mask);
                 let joined = hunk.lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
                 let shown = mask(&joined);
                 if shown != joined {
@@ -257,4 +258,19 @@ impl Change {
         }
         masked
     }
+}
+
+/// A hunk's heading is a line of the file, cut by git after 80 bytes: a secret in it may lack the quote that ends it.
+fn masked_heading(heading: &str, mask: impl Fn(&str) -> String) -> String {
+    for end in ["", "\"", "'"] {
+        // Only what has begun can lack its end.
+        if heading.contains(end) {
+            let whole = format!("{heading}{end}");
+            let shown = mask(&whole);
+            if shown != whole {
+                return shown;
+            }
+        }
+    }
+    heading.to_owned()
 }

@@ -20,6 +20,7 @@ use crate::review::{
     Review, ReviewerName, ReviewerReport, Roster, Severity, Spending, Spent, Standing, Subject, Tier, Verdict, groups, risk, roster,
 };
 use crate::settings::Settings;
+use crate::yaml;
 
 /// What a run is told beside its settings.
 pub struct Orders<'a> {
@@ -74,9 +75,17 @@ pub async fn plan(input: &Input, settings: &Settings, orders: &Orders<'_>, group
     let prepared = prepare(input, settings, orders.tier, orders.key).await?;
     let prompts = Prompts::with(&prepared.prompts)?;
     let known: BTreeSet<&str> = prompts.all().map(|prompt| prompt.name.as_str()).collect();
-    for name in settings.reviewers.keys().chain(&orders.only).chain(&orders.skip) {
+    // Coordinator and refuter have settings, but nobody chooses them: they run when there is something to judge.
+    let chosen: BTreeSet<&str> = prompts.reviewers.iter().map(|prompt| prompt.name.as_str()).collect();
+    let configured = settings.reviewers.keys().map(|name| (name, true));
+    for (name, in_file) in configured.chain(orders.only.iter().chain(&orders.skip).map(|name| (name, false))) {
+        let known = if in_file { &known } else { &chosen };
         if !known.contains(name.as_str()) {
-            let fault = crate::yaml::Fault::whole("reviewers", format!("there is no reviewer `{name}`"));
+            let message = format!("there is no reviewer `{name}`");
+            let fault = match &input.config {
+                Some(config) if in_file => yaml::at_key(&config.name, &config.text, &["reviewers", name.as_str()], message),
+                Some(_) | None => yaml::Fault::whole("reviewers", message),
+            };
             return Err(fault.nearest(name.as_str(), known.iter().copied()).into());
         }
     }
@@ -119,6 +128,8 @@ pub async fn examine(input: &Input, settings: &Settings, orders: &Orders<'_>, vo
     let mode = match silent {
         _ if seen.files().is_empty() => Mode::NothingToReview,
         Some(why) => Mode::DetectorsOnly(why),
+        // Nobody who could fail is nobody who read: that must not look like a review.
+        None if roster.seats.is_empty() => Mode::DetectorsOnly("--only, --skip or the configuration leave none".to_owned()),
         None => Mode::Reviewed,
     };
     let size = risk::size(reviewed.files());

@@ -119,7 +119,7 @@ async fn from_repository(dir: &Path, base: Option<&str>, env: &Env) -> Result<In
         parse(&local.diff).map_err(|error| Failure::outside(format!("cannot read git's own diff of {}: {error}", dir.display())))?;
     let mut remarks = Vec::new();
     if change.files().is_empty() && base.is_none() {
-        remarks.push("nothing differs; `--base HEAD~1` reviews the last commit".to_owned());
+        remarks.push(format!("nothing differs; {}", local.instead));
     }
     Ok(Input {
         label: local.label,

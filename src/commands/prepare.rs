@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::input::Input;
 use crate::change::{Change, FileDiff, FilterRules, Filtered, GeneratedMarks, RepoPath, Status, filter};
 use crate::checkout::Files;
-use crate::codex::{self, MAX_RULE_BYTES, Mask, Rule, RuleSet, Source};
+use crate::codex::{self, MAX_RULE_BYTES, Mask, Rule, RuleId, RuleSet, Source};
 use crate::error::Failure;
 use crate::review::risk::{Bound, Bounds, Forced, classify, sensitive_file};
 use crate::review::{MAX_PROMPT_BYTES, Tier, TierDecision};
-use crate::settings::{Settings, TierBound};
-use crate::yaml::Fault;
+use crate::settings::{ConfigText, Settings, TierBound};
+use crate::yaml::{self, Fault};
 
 /// Where a team keeps its prompts.
 const PROMPT_FOLDER: &str = ".assize/prompts";
@@ -46,7 +46,7 @@ pub async fn prepare(input: &Input, settings: &Settings, tier: Option<&str>, key
     let builtin = codex::builtin();
     let mask = Mask::new(builtin, key);
     let mut policy = Vec::new();
-    let rules = rules(builtin, settings, input.policy.as_ref(), &mut policy).await?;
+    let rules = rules(builtin, settings, input, &mut policy).await?;
     let mut remarks = Vec::new();
     let sources = sources(&input.change, input.files.as_ref(), &mut remarks).await?;
     let marks = marks(&input.change, &sources, input.base_files.as_ref()).await?;
@@ -70,15 +70,10 @@ pub async fn prepare(input: &Input, settings: &Settings, tier: Option<&str>, key
 }
 
 /// The rules in force: built-in ones and those of the team's folders.
-async fn rules(
-    builtin: &[Rule],
-    settings: &Settings,
-    files: Option<&Files>,
-    policy: &mut Vec<(String, String)>,
-) -> Result<RuleSet, Failure> {
+async fn rules(builtin: &[Rule], settings: &Settings, input: &Input, policy: &mut Vec<(String, String)>) -> Result<RuleSet, Failure> {
     let mut rules = if settings.codex.builtin { builtin.to_vec() } else { Vec::new() };
     for folder in &settings.codex.paths {
-        let Some(files) = files else {
+        let Some(files) = &input.policy else {
             return Err(Failure::usage(format!("the rules in {folder} cannot be read: only a diff was given"))
                 .hint("name the folder of the files with --repo DIR"));
         };
@@ -104,7 +99,23 @@ async fn rules(
             policy.push((path.to_string(), text));
         }
     }
+    let named = settings.codex.disable.keys().map(|id| ("disable", id)).chain(settings.codex.severity.keys().map(|id| ("severity", id)));
+    if let Some(config) = &input.config {
+        for (key, id) in named {
+            if !rules.iter().any(|rule| rule.id == *id) {
+                return Err(no_such_rule(config, key, id, &rules).into());
+            }
+        }
+    }
     RuleSet::build(rules, &settings.codex.disable, &settings.codex.severity)
+}
+
+fn no_such_rule(config: &ConfigText, key: &str, id: &RuleId, rules: &[Rule]) -> Fault {
+    let fault = yaml::at_key(&config.name, &config.text, &["codex", key, id.as_str()], format!("there is no rule {id}"));
+    match yaml::nearest(id.as_str(), &rules.iter().map(|rule| rule.id.as_str()).collect::<Vec<_>>()) {
+        Some(near) => fault.hint(format!("did you mean {near}?")),
+        None => fault.hint("`assize codex list` shows all rules"),
+    }
 }
 
 /// The team's prompt files.

@@ -9,4 +9,4 @@ mod words;
 pub use json::{RESULT_VERSION, json, schema};
 pub use markdown::markdown;
 pub use terminal::{Style, terminal};
-pub use words::{headline, left_out_reason, plural, share_of_files, thousands};
+pub use words::{headline, left_out_reason, plural, printable, share_of_files, thousands};

@@ -190,7 +190,7 @@ pub fn left_out_reason(noise: &Noise) -> String {
 }
 
 /// Returns text without control characters that a terminal would obey; line feeds and tabs stay.
-pub(super) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\n' | '\t' => c,

@@ -34,7 +34,7 @@ pub(crate) use merge::likeness;
 pub use merge::{claim_of, is_detected, judge, merge, refute, to_refute};
 pub use money::{Cost, FirstTurn, PerMillion, Price, Spending, Spent, Usd};
 pub use outcome::{Coverage, FileRead, Outcome, ReviewerReport, Usage, Verdict};
-pub use patch::{heading, patch};
+pub use patch::{heading, named, patch};
 pub use prompt::{MAX_PROMPT_BYTES, ModelClass, Prompt, Prompts, ReviewerSettings, Trigger};
 pub use record::{Gap, LeftOut, Mode, Review, Size, Subject, Tier, TierDecision};
 

@@ -116,6 +116,10 @@ impl Loader<'_> {
         yaml::invalid(self.name, at.referenced, 1, self.text, message)
     }
 
+    fn key(&self, keys: &[&str], message: impl Into<String>) -> Fault {
+        yaml::at_key(self.name, self.text, keys, message)
+    }
+
     fn set<T>(&mut self, key: &str, at: &Spanned<T>) {
         self.origins.insert(key.to_owned(), format!("{}:{}", self.name, at.referenced.line()));
     }
@@ -143,8 +147,9 @@ impl Loader<'_> {
             settings.providers.push(provider);
         }
         for (class, chain) in raw.models.unwrap_or_default() {
-            let known = ModelClass::parse(&class)
-                .ok_or_else(|| Fault::whole(self.name, format!("unknown class of models `{class}`")).nearest(&class, ModelClass::WORDS))?;
+            let known = ModelClass::parse(&class).ok_or_else(|| {
+                self.key(&["models", &class], format!("unknown class of models `{class}`")).nearest(&class, ModelClass::WORDS)
+            })?;
             let mut names = Vec::new();
             for name in &chain {
                 let model =
@@ -156,7 +161,7 @@ impl Loader<'_> {
         }
         for (name, reviewer) in raw.reviewers.unwrap_or_default() {
             let parsed = ReviewerName::parse(&name).ok_or_else(|| {
-                Fault::whole(self.name, format!("`{name}` is no name of a reviewer")).hint("lower-case letters, digits and hyphens")
+                self.key(&["reviewers", &name], format!("`{name}` is no name of a reviewer")).hint("lower-case letters, digits and hyphens")
             })?;
             let model = reviewer.model.as_ref().map(|word| self.class(word)).transpose()?;
             let timeout = reviewer.timeout.as_ref().map(|word| self.duration(word)).transpose()?;
@@ -175,9 +180,7 @@ impl Loader<'_> {
             if settings.tiers.trivial.max_lines > settings.tiers.lite.max_lines
                 || settings.tiers.trivial.max_files > settings.tiers.lite.max_files
             {
-                return Err(Fault::whole(self.name, "`tiers.trivial` allows more than `tiers.lite`")
-                    .hint("raise lite, or lower trivial")
-                    .into());
+                return Err(self.key(&["tiers"], "`trivial` allows more than `lite`").hint("raise lite, or lower trivial").into());
             }
             if let Some(globs) = &tiers.sensitive_paths {
                 settings.tiers.sensitive = self.globs("tiers.sensitive_paths", globs)?;
@@ -224,7 +227,8 @@ impl Loader<'_> {
 
     fn provider(&self, name: &str, raw: file::Provider, env: &Env) -> Result<Provider, Fault> {
         if name.contains('/') || name.is_empty() {
-            return Err(Fault::whole(self.name, format!("`{name}` is no name of a provider"))
+            return Err(self
+                .key(&["providers", name], format!("`{name}` is no name of a provider"))
                 .hint("without a slash: it is the part of `provider/model` before the first one"));
         }
         let kind = ProviderKind::parse(&raw.kind.value).ok_or_else(|| {

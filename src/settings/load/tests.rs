@@ -80,7 +80,9 @@ fn faults_name_the_place_and_the_nearest_valid_word() {
     assert!(fault("extends: { project: a/b, ref: v1, path: p.yml }\n").contains("not available yet"));
     assert!(fault("codex: { sources: [{ project: a/b, ref: v1, path: rules }] }\n").contains("not available yet"));
     assert!(fault("models: { top: [claude-opus-4-7] }\n").contains("needs a provider"));
-    assert!(fault("tiers: { trivial: { max_lines: 500 } }\n").contains("allows more than"));
+    assert!(fault("tiers: { trivial: { max_lines: 500 } }\n").starts_with(".assize.yml:1:1: `trivial` allows more than"));
+    assert!(fault("models: { best: [a/b] }\n").starts_with(".assize.yml:1:11: unknown class of models `best`"));
+    assert!(fault("reviewers: { My Docs: { enabled: false } }\n").starts_with(".assize.yml:1:14: `My Docs` is no name"));
 }
 
 #[test]
