@@ -8,12 +8,12 @@ use crate::checkout::Files;
 use crate::codex::{self, MAX_RULE_BYTES, Mask, Rule, RuleId, RuleSet, Source};
 use crate::error::Failure;
 use crate::review::risk::{Bound, Bounds, Forced, classify, sensitive_file};
-use crate::review::{MAX_PROMPT_BYTES, Tier, TierDecision};
+use crate::review::{MAX_PROMPT_BYTES, TierDecision};
 use crate::settings::{ConfigText, Settings, TierBound};
 use crate::yaml::{self, Fault};
 
 /// Where a team keeps its prompts.
-const PROMPT_FOLDER: &str = ".assize/prompts";
+pub(super) const PROMPT_FOLDER: &str = ".assize/prompts";
 /// Most prompt files of a team.
 const MAX_PROMPTS: usize = 50;
 /// Most rule files of a team.
@@ -41,15 +41,16 @@ pub struct Prepared {
     pub policy: Vec<(String, String)>,
 }
 
-/// Prepares a change. `tier` forces one; `key` marks secrets in masked text.
-pub async fn prepare(input: &Input, settings: &Settings, tier: Option<&str>, key: &[u8]) -> Result<Prepared, Failure> {
+/// Prepares a change. `forced` asks for a tier; `key` marks secrets in masked text.
+pub async fn prepare(input: &Input, settings: &Settings, forced: Option<&Forced>, key: &[u8]) -> Result<Prepared, Failure> {
     let builtin = codex::builtin();
     let mask = Mask::new(builtin, key);
     let mut policy = Vec::new();
     let rules = rules(builtin, settings, input, &mut policy).await?;
     let mut remarks = Vec::new();
     let sources = sources(&input.change, input.files.as_ref(), &mut remarks).await?;
-    let marks = marks(&input.change, &sources, input.base_files.as_ref()).await?;
+    let mut marks = marks(&input.change, &sources, input.base_files.as_ref()).await?;
+    marks.flagged.clone_from(&input.flagged);
     let sensitive = |file: &FileDiff| sensitive_file(file, &settings.tiers.sensitive).is_some();
     let filter_rules = FilterRules {
         ignore: &settings.filter.ignore,
@@ -60,8 +61,7 @@ pub async fn prepare(input: &Input, settings: &Settings, tier: Option<&str>, key
     let filtered = filter(&input.change, &marks, filter_rules);
     let bound = |bound: TierBound| Bound { max_lines: bound.max_lines, max_files: bound.max_files };
     let bounds = Bounds { trivial: bound(settings.tiers.trivial), lite: bound(settings.tiers.lite) };
-    let forced = tier.and_then(Tier::parse).map(|tier| Forced { tier, by: format!("--tier {}", tier.word()), may_lower: true });
-    let tier = classify(filtered.reviewed.files(), &settings.tiers.sensitive, &bounds, forced.as_ref());
+    let tier = classify(filtered.reviewed.files(), &settings.tiers.sensitive, &bounds, forced);
     let prompts = prompts(input.policy.as_ref()).await?;
     let agents_md = agents_md(input, &sources).await?.map(|text| mask.apply(&text));
     policy.extend(prompts.iter().cloned());

@@ -10,7 +10,7 @@ mod summary;
 mod thread;
 
 pub use defuse::{Links, cell, code, code_block, code_cell, guarded, line, prose, suggestion};
-pub use page::Page;
+pub use page::{Page, blob_url};
 pub use reply::reply;
 pub use summary::{Did, Facts, Instructions, Lifted, Task, Undone, summary};
 pub use thread::thread;

@@ -50,7 +50,7 @@ impl Page<'_> {
             Some((first, last)) if first == last => format!("#L{last}"),
             Some((first, last)) => format!("#L{first}-{last}"),
         };
-        format!("{}/-/blob/{commit}/{}{anchor}", self.project.trim_end_matches('/'), encoded(path))
+        blob_url(self.project, commit, path) + &anchor
     }
 
     /// Returns the address of a note.
@@ -74,6 +74,11 @@ pub(super) fn link(text: &str, url: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/?#&=+,%@".contains(&b);
     let web = url.starts_with("https://") || url.starts_with("http://");
     if web && url.len() <= MAX_URL_BYTES && url.bytes().all(plain) { format!("[{text}]({url})") } else { text.to_owned() }
+}
+
+/// Returns the address of a file at a commit of a project, whose page is given.
+pub fn blob_url(project: &str, commit: &CommitId, path: &RepoPath) -> String {
+    format!("{}/-/blob/{commit}/{}", project.trim_end_matches('/'), encoded(path))
 }
 
 /// Returns a path as part of an address.

@@ -4,6 +4,7 @@
 //! the crate's own client takes no time-out, follows redirects and repeats what creates notes.
 
 mod apply;
+mod branch;
 mod connection;
 mod endpoints;
 mod fault;

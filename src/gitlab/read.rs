@@ -84,6 +84,8 @@ pub struct Award {
     pub name: String,
     /// Whose it is.
     pub by: Person,
+    /// When it was given, RFC 3339: sorts as text.
+    pub at: String,
 }
 
 /// A draft of the user's own.

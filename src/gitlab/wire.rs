@@ -312,11 +312,12 @@ impl Member {
 pub(super) struct AwardWire {
     name: String,
     user: User,
+    created_at: String,
 }
 
 impl From<AwardWire> for Award {
     fn from(award: AwardWire) -> Self {
-        Self { name: award.name, by: award.user.into() }
+        Self { name: award.name, by: award.user.into(), at: award.created_at }
     }
 }
 
@@ -426,4 +427,16 @@ impl Mutation {
             Some(result) => result.errors.and_then(|errors| errors.into_iter().next()),
         }
     }
+}
+
+/// A branch.
+#[derive(Deserialize)]
+pub(super) struct BranchWire {
+    pub(super) commit: CommitWire,
+}
+
+/// A commit, as far as it is named.
+#[derive(Deserialize)]
+pub(super) struct CommitWire {
+    pub(super) id: String,
 }

@@ -25,7 +25,7 @@ mod tool;
 pub use answer::{Answer, Decision, Judgement, calls_in, claims, findings_schema, json_in, judgements, verdict_schema};
 pub use boundary::{Boundary, visible};
 pub use check::{Ground, check, outside};
-pub use ending::{exit, may_approve};
+pub use ending::{Gate, exit};
 pub use fingerprint::fingerprints;
 pub use followup::{FollowUp, FollowUpAnswer, MAX_FOLLOW_UPS, Matter, Says, by_question, follow_up_answers};
 pub use group::{Group, Piece, groups};
@@ -268,6 +268,8 @@ pub enum DropReason {
     Judged,
     /// Refuted by the second pass.
     Refuted,
+    /// Found late in code that an earlier round had read, and one of too many.
+    MissedEarlier,
 }
 
 impl DropReason {
@@ -284,6 +286,7 @@ impl DropReason {
             Self::Duplicate => "duplicate",
             Self::Judged => "judged",
             Self::Refuted => "refuted",
+            Self::MissedEarlier => "missed_earlier",
         }
     }
 }

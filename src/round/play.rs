@@ -18,7 +18,8 @@ use crate::change::testing::{Tree, between};
 use crate::change::{Change, CommitId, Interdiff, LineKind, interdiff, patch_id};
 use crate::codex::{ReviewerName, RuleId};
 use crate::review::{
-    Confidence, Finding, FollowUpAnswer, Matter, Place, Says, Severity, Source, Standing, Suggestion, Tier, Usage, Verdict, fingerprints,
+    Confidence, Finding, FollowUpAnswer, Matter, Place, Says, Severity, Source, Standing, Suggestion, Tier, Usage, Usd, Verdict,
+    fingerprints,
 };
 
 pub(super) const ANN: u64 = 1;
@@ -326,6 +327,7 @@ fn record(number: u32, head: &CommitId, base: &CommitId, patch: &str, conversati
         verdict: Verdict::Approved,
         complete: true,
         usage: Usage::default(),
+        cost: Usd::ZERO,
         config_digest: "cafe".to_owned(),
         newest_note: conversation.newest_note.clone(),
         threads_digest: conversation.digest(),

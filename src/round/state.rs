@@ -11,7 +11,7 @@ use serde_json::Value;
 pub use self::trail::{Override, Posting, Trail, Unsettled, line_digest};
 use crate::change::{CommitId, RepoPath, Side};
 use crate::codex::RuleId;
-use crate::review::{Finding, Place, Severity, Tier, Usage, Verdict};
+use crate::review::{Finding, Place, Severity, Tier, Usage, Usd, Verdict};
 
 /// The format that this program writes, and the newest that it understands. Format 2 added what [`Trail`], [`Posting`] and [`Override`] hold.
 pub const STATE_VERSION: u32 = 2;
@@ -65,6 +65,8 @@ pub struct Round {
     pub complete: bool,
     /// Tokens and calls of the round.
     pub usage: Usage,
+    /// What of it has a known price.
+    pub cost: Usd,
     /// Digest of configuration, prompts and codex.
     pub config_digest: String,
     /// The newest note of a person that the round had read.

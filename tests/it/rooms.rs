@@ -10,7 +10,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("review", "change codex exit yaml"),
     ("round", "change codex review"),
     ("comment", "change codex report review round"),
-    ("report", "change codex review"),
+    ("report", "change codex review round"),
     ("story", "yaml"),
     ("settings", "codex env error exit review yaml"),
     ("checkout", "change env error exit yaml"),

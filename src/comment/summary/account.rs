@@ -178,6 +178,7 @@ fn dropped_as(reason: DropReason) -> &'static str {
         DropReason::Duplicate => "said twice",
         DropReason::Judged => "dropped by the coordinator",
         DropReason::Refuted => "refuted by a second look",
+        DropReason::MissedEarlier => "missed earlier and too many",
     }
 }
 

@@ -295,7 +295,10 @@ async fn roles_are_levels_and_strangers_have_none() {
 async fn reactions_versions_files_and_projects_are_read() {
     let server = Server::script([Answer::json(200, &json!([award(8)]))]).await;
     let by = Person { id: 8, username: "u".to_owned() };
-    assert_eq!(gitlab(&server).awards(TARGET, 9).await, Ok(vec![Award { name: "thumbsdown".to_owned(), by }]));
+    assert_eq!(
+        gitlab(&server).awards(TARGET, 9).await,
+        Ok(vec![Award { name: "thumbsdown".to_owned(), by, at: "2026-11-01T10:00:00.000Z".to_owned() }])
+    );
 
     let version = json!({ "id": 900, "head_commit_sha": sha('a'), "base_commit_sha": sha('b'), "start_commit_sha": sha('c'),
         "created_at": "2026-11-01T09:00:00.000Z", "real_size": "1000+", "patch_id_sha": null });

@@ -68,7 +68,8 @@ fn quoted_fenced_and_buried_markers_are_none() {
 #[test]
 fn code_in_front_of_a_marker_does_not_hide_it() {
     let marker = finding(&finding_mark(), &keys());
-    for text in ["``` a ``span`` ```", "- ```\n  a fence in a list\n  ```", "</details>", "text `` ` ``", "    ```", "| a |\n|---|\n| b |"] {
+    for text in ["``` a ``span`` ```", "- ```\n  a fence in a list\n  ```", "</details>", "text `` ` ``", "    ```", "| a |\n|---|\n| b |"]
+    {
         assert!(read(&format!("{text}\n\n{marker}"), &keys()).is_some(), "{text}");
     }
 }

@@ -18,6 +18,7 @@ pub(in crate::round) fn round(number: u32, head: char) -> Round {
         forced_tier: None,
         verdict: Verdict::ApprovedWithComments,
         complete: true,
+        cost: Usd::from_nano(1_250_000_000),
         usage: Usage { calls: 4, input: 1000, cached: 600, cache_write: 5, output: 77 },
         config_digest: "cafe".to_owned(),
         newest_note: Some(NewestNote { id: 9, at: "2026-11-24T02:03:04.000Z".to_owned() }),

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::change::{CommitId, Side};
 use crate::codex::RuleId;
-use crate::review::{Severity, Tier, Usage, Verdict};
+use crate::review::{Severity, Tier, Usage, Usd, Verdict};
 
 #[derive(Deserialize)]
 struct Envelope {
@@ -44,6 +44,9 @@ struct RoundWire {
     verdict: String,
     complete: bool,
     usage: UsageWire,
+    /// In thousand-millionths of a US dollar.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    cost_nano_usd: u64,
     config_digest: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     newest_note: Option<u64>,
@@ -128,6 +131,11 @@ struct KnownWire {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_nothing(number: &u64) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_zero(number: &u32) -> bool {
     *number == 0
 }
@@ -192,6 +200,7 @@ fn write_round(round: &Round) -> RoundWire {
             Posting::Begun => Some("begun".to_owned()),
             Posting::Done => None,
         },
+        cost_nano_usd: round.cost.nano(),
         overridden: round.overridden.as_ref().map(|lifted| OverrideWire {
             by: lifted.by.clone(),
             why: lifted.why.clone(),
@@ -230,6 +239,7 @@ fn read_round(wire: RoundWire) -> Result<Round, StateError> {
             Some("begun") => Posting::Begun,
             Some(other) => return Err(StateError::Unreadable(format!("{other:?} is no stage of posting"))),
         },
+        cost: Usd::from_nano(wire.cost_nano_usd),
         overridden: wire.overridden.map(read_override).transpose()?,
         extra: wire.extra,
     })

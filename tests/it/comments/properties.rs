@@ -361,7 +361,7 @@ proptest! {
         let known = known(3, Severity::Important, &title, &path, 9, Status::Open);
         let mark = ReplyMark { id: known.id, kind: "back".to_owned(), head: head() };
         let marker = marker::reply(&mark, &keys());
-        let answering = Answering { known: &known, answer: Answer::Back, head: &mark.head, marker: &marker };
+        let answering = Answering { known: &known, answer: Answer::Back, head: &mark.head, text: "", marker: &marker };
         let body = on_page(&head(), |page| assize::comment::reply(&answering, page));
         prop_assert_eq!(checked(&body), Mark::Reply(mark));
     }

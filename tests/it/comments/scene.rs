@@ -132,6 +132,7 @@ pub(super) fn known(number: u32, severity: Severity, title: &str, path: &str, li
         first: 1,
         last: 1,
         thread: None,
+        trail: assize::round::Trail::default(),
         extra: Extra::new(),
     }
 }
@@ -196,6 +197,7 @@ pub(super) fn review(findings: Vec<Finding>) -> Review {
         incomplete: Vec::new(),
         remarks: Vec::new(),
         received_code: vec!["acme".to_owned()],
+        spending: assize::review::Spending::default(),
     }
 }
 
@@ -300,7 +302,7 @@ impl Scene {
             Some((known.id, marked))
         });
         let summary = self.before.clone().map(|body| assize::round::Summary { note: 999, own: true, body, state: Ok(self.state.clone()) });
-        Conversation { summary, threads: threads.collect(), newest_note: None }
+        Conversation { summary, threads: threads.collect(), newest_note: None, said: Vec::new(), awards: Vec::new() }
     }
 
     /// The summary.
@@ -348,9 +350,12 @@ pub(super) fn earlier_round(number: u32, head: &str) -> Round {
         verdict: Verdict::ApprovedWithComments,
         complete: true,
         usage: Usage::default(),
+        cost: assize::review::Usd::ZERO,
         config_digest: "cafe".to_owned(),
         newest_note: None,
         threads_digest: "d1".to_owned(),
+        posting: assize::round::Posting::Done,
+        overridden: None,
         extra: Extra::new(),
     }
 }

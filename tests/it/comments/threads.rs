@@ -153,7 +153,7 @@ fn a_suggestion_applies_to_exactly_its_lines_or_is_a_plain_block() {
 fn a_finding_that_came_back_reopens_its_thread_with_one_sentence() {
     let known = known(3, Severity::Important, "Retry loop never gives up when the body is empty", "src/http/retry.rs", 97, Status::Open);
     let head = head();
-    let answering = Answering { known: &known, answer: Answer::Back, head: &head, marker: "<!-- marker -->" };
+    let answering = Answering { known: &known, answer: Answer::Back, head: &head, text: "", marker: "<!-- marker -->" };
     assert_snapshot!(on_page(&head, |page| comment::reply(&answering, page)), @r"
     Back at `a1b2c3d4`, so this thread is open again: Retry loop never gives up when the body is empty · [`src/http/retry.rs:97`](https://gitlab.example.com/shop/api/-/blob/a1b2c3d400000000000000000000000000000000/src/http/retry.rs#L97)
 
