@@ -77,14 +77,20 @@ pub fn settle(reconciled: &mut Reconciled, by: &Settling<'_>) -> Vec<Asked> {
             asked.push(Asked { id, question: question(known, matter, words, by), person });
         }
     }
-    let closed: Vec<FindingId> = reconciled.known.iter().filter(|known| !known.status.is_open()).map(|known| known.id).collect();
-    reconciled.gone.retain(|id| !closed.contains(id));
+    tidy(reconciled);
     asked.sort_by_key(|asked| (std::cmp::Reverse(asked.question.severity), asked.question.matter, asked.id));
     for beyond in asked.iter().skip(MAX_FOLLOW_UPS) {
         leave_open(reconciled, beyond.id, beyond.question.matter);
     }
     asked.truncate(MAX_FOLLOW_UPS);
     asked
+}
+
+/// What is closed is not gone without a reason any more, and what is due is in the order of the findings.
+fn tidy(reconciled: &mut Reconciled) {
+    let closed: Vec<FindingId> = reconciled.known.iter().filter(|known| !known.status.is_open()).map(|known| known.id).collect();
+    reconciled.gone.retain(|id| !closed.contains(id));
+    reconciled.dues.sort_by_key(|due| due.id);
 }
 
 /// One finding with everything that is known of it.
@@ -343,8 +349,7 @@ pub fn conclude(reconciled: &mut Reconciled, asked: &[Asked], answers: &[FollowU
             }
         }
     }
-    let closed: Vec<FindingId> = reconciled.known.iter().filter(|known| !known.status.is_open()).map(|known| known.id).collect();
-    reconciled.gone.retain(|id| !closed.contains(id));
+    tidy(reconciled);
 }
 
 /// What follows from an answer: nothing can be made of it, or it is settled, with a reply or without.

@@ -410,3 +410,42 @@ fn what_stands_later_at_the_place_of_a_dismissed_finding_is_something_else() {
     let ran = pushed(&mut play, &[(10, "bug2")]);
     assert_eq!((told(&ran.known), ran.told), (vec!["F-1 0 dismissed by user1".into(), "F-2 10 open".into()], vec!["open 1".to_owned()]));
 }
+
+/// The threads of findings: how many notes each has, and whether it is resolved.
+fn threads(play: &Play) -> Vec<(String, usize, bool)> {
+    let shown = |thread: &super::super::Thread| {
+        let title = thread.notes[0].body.lines().next().unwrap_or_default().to_owned();
+        (title, thread.notes.len(), thread.notes[0].resolved)
+    };
+    let mut threads: Vec<_> = play.toy.threads.iter().filter(|thread| !thread.individual).map(shown).collect();
+    threads.sort();
+    threads
+}
+
+#[test]
+fn a_run_killed_before_each_of_its_actions_in_turn_ends_like_one_that_was_not() {
+    for reader in [Reader::Detector, Reader::Model] {
+        let mut before = reviewed(reader, &[(10, "bug1"), (25, "bug2"), (40, "bug3"), (55, "bug4")]);
+        before.resolve(2, Some(MIRA));
+        before.say(3, ANN, "disagree: it cannot happen");
+        before.say(4, ANN, "won't fix");
+        before.head = file(&[(10, "good"), (25, "bug2(renamed)"), (33, "bug5"), (40, "bug3"), (55, "bug4")]);
+        before.push();
+        let mut whole = before.clone();
+        let ran = whole.run();
+        assert_eq!(ran.told, ["open 1", "resolve", "still reopen", "disagreed"].map(str::to_owned), "{reader:?}");
+        let mut kills = 0;
+        loop {
+            let mut play = before.clone();
+            if play.run_until(kills).is_some() {
+                break;
+            }
+            play.run();
+            assert_eq!(threads(&play), threads(&whole), "{reader:?} killed before action {kills}");
+            assert_eq!(told(&play.state().findings), told(&whole.state().findings), "{reader:?} killed before action {kills}");
+            assert_eq!(play.run().told, Vec::<String>::new());
+            kills += 1;
+        }
+        assert_eq!(kills, 6, "both writes of the summary, and what was told");
+    }
+}
