@@ -55,17 +55,18 @@ pub(super) fn matches(known: &[Known], findings: &[Finding], ground: Option<&Gro
     let mut taken: BTreeSet<FindingId> = BTreeSet::new();
     let mut matched: Vec<Option<FindingId>> = vec![None; findings.len()];
     for stage in [Stage::Print, Stage::Moved, Stage::PrintAlone, Stage::Edited] {
-        for (index, finding) in findings.iter().enumerate() {
-            if matched[index].is_some() {
-                continue;
+        let mut pairs = Vec::new();
+        for (index, finding) in findings.iter().enumerate().filter(|(index, _)| matched[*index].is_none()) {
+            for known in known.iter().filter(|known| !taken.contains(&known.id) && fits(stage, known, finding, ground)) {
+                // An open one, then one that a person dismissed, then one that was fixed; the one most like it, the nearest, the oldest.
+                let (unlike, away) = ground.map_or((0, 0), |ground| (unlikeness(known, finding, ground), distance(known, &finding.place)));
+                pairs.push((rank(&known.status), unlike, away, index, known.id));
             }
-            let candidates = known.iter().filter(|known| !taken.contains(&known.id) && fits(stage, known, finding, ground));
-            // An open one, then one that a person dismissed, then one that was fixed; of several the nearest, then the oldest.
-            let away = |known: &Known| ground.map_or(0, |_| distance(known, &finding.place));
-            let best = candidates.min_by_key(|known| (rank(&known.status), away(known), known.id));
-            if let Some(best) = best {
-                taken.insert(best.id);
-                matched[index] = Some(best.id);
+        }
+        pairs.sort_unstable();
+        for (_, _, _, index, id) in pairs {
+            if matched[index].is_none() && taken.insert(id) {
+                matched[index] = Some(id);
             }
         }
     }
@@ -78,6 +79,27 @@ fn rank(status: &Status) -> u8 {
         Status::Dismissed { .. } => 1,
         Status::Fixed { .. } => 2,
     }
+}
+
+/// How little two findings have in common in their titles and in the text of their first lines: 0 to 200.
+fn unlikeness(known: &Known, finding: &Finding, ground: &Ground<'_>) -> u32 {
+    let percent = |share: f64| {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share is between 0 and 1")]
+        let percent = (share * 100.0) as u32;
+        percent.min(100)
+    };
+    let was = known.lines().and_then(|(first, _)| {
+        let file = ground.old?.file(&known.place.path)?;
+        file.lines().find(|line| match known.place.side {
+            Side::Old => line.old_line() == Some(first),
+            Side::New => line.new_line() == Some(first),
+        })
+    });
+    let text = match (&finding.place, was) {
+        (Place::Lines(span), Some(was)) => span.text().first().map_or(0.0, |line| likeness(line, &was.text)),
+        (Place::Lines(_) | Place::File { .. } | Place::Outside(_), _) => 0.0,
+    };
+    200 - percent(likeness(&known.title, &finding.title)) - percent(text)
 }
 
 fn distance(known: &Known, place: &Place) -> u32 {
@@ -102,7 +124,9 @@ fn fits(stage: Stage, known: &Known, finding: &Finding, ground: Option<&Ground<'
         Stage::Print => print && agreement(known, &finding.place, ground.interdiff) == Agreement::Same,
         Stage::Moved => agreement(known, &finding.place, ground.interdiff) == Agreement::Same && kin(known, finding),
         Stage::PrintAlone => print && agreement(known, &finding.place, ground.interdiff) == Agreement::Unsaid,
-        Stage::Edited => overlaps(known, &finding.place, ground) && kin(known, finding),
+        Stage::Edited => {
+            overlaps(known, &finding.place, ground) && kin(known, finding) && (known.status.is_open() || reads_alike(known, finding))
+        }
     }
 }
 
@@ -112,7 +136,12 @@ fn kin(known: &Known, finding: &Finding) -> bool {
         return known.rule_ids.iter().any(|rule| finding.rule_ids.contains(rule));
     }
     let named = finding.prior_id.as_deref().and_then(FindingId::parse) == Some(known.id);
-    named || likeness(&known.title, &finding.title) >= ALIKE_AT_ONE_PLACE
+    named || reads_alike(known, finding)
+}
+
+/// Whether the titles say the same: more than a common rule is asked for where a match keeps a finding from being raised.
+fn reads_alike(known: &Known, finding: &Finding) -> bool {
+    likeness(&known.title, &finding.title) >= ALIKE_AT_ONE_PLACE
 }
 
 /// The lines of a remembered finding as spots of the earlier change.
@@ -179,7 +208,7 @@ fn overlaps(known: &Known, place: &Place, ground: &Ground<'_>) -> bool {
         return known.place.path == *span.path() && known.trail.text.is_some() && known.trail.text == text;
     }
     // What is there as it was is no edit of it.
-    if was_there(place, ground.interdiff) {
+    if was_there(place, ground.interdiff) || ground.interdiff.path_of(&known.place.path) != Some(span.path()) {
         return false;
     }
     let Some(landing) = ground.interdiff.landing(&known.place.path, known.place.side, from, to) else { return false };

@@ -8,6 +8,7 @@ mod conversation;
 pub mod glass;
 pub mod marker;
 mod matching;
+pub mod measure;
 pub mod plan;
 #[cfg(test)]
 mod play;
@@ -25,6 +26,7 @@ pub use conversation::{Note, NotePlace, Person, Thread};
 pub use glass::{Glass, Version, lifted};
 pub use marker::Keys;
 pub use matching::Ground;
+pub use measure::{Measures, measure};
 pub use plan::plan;
 pub use reading::{Award, Bots, Conversation, Marked, Origin, Remembered, Resolution, Said, Summary};
 pub use reconcile::{Due, Reconciled, Seen, Sight, Then, converge, reconcile, reconcile_over};

@@ -251,7 +251,6 @@ pub fn plan(input: &Input<'_>, bodies: &Bodies<'_>) -> Vec<Action> {
         }
     }
     actions.extend(replies(input, bodies));
-    actions.extend(resolved(input));
     if !input.bot.requested_changes && vote.request_changes == Some(true) {
         actions.push(Action::RequestChanges);
     }
@@ -322,7 +321,8 @@ fn places(change: &Change, finding: &Finding) -> Vec<(Rooting, RungPlace)> {
     }
 }
 
-/// What is said in threads: that a finding is there although the bot itself had resolved its thread, and what is due to people. Each once.
+/// What is done in threads that are there: it is said that a finding is back although the bot itself had resolved its thread, what is due to people is
+/// said once, and threads are resolved. A thread that a person opens again later is no longer due.
 fn replies(input: &Input<'_>, bodies: &Bodies<'_>) -> Vec<Action> {
     let seen: BTreeSet<FindingId> = input.reconciled.seen.iter().map(|seen| seen.id).collect();
     let due: BTreeSet<FindingId> = input.reconciled.dues.iter().map(|due| due.id).collect();
@@ -348,16 +348,6 @@ fn replies(input: &Input<'_>, bodies: &Bodies<'_>) -> Vec<Action> {
         }
     }
     actions
-}
-
-/// Threads of findings that this round checked to be fixed. A person who opens one again later is not contradicted.
-fn resolved(input: &Input<'_>) -> Vec<Action> {
-    let fixed = input.reconciled.known.iter().filter(|known| matches!(&known.status, Status::Fixed { round, .. } if *round == input.round));
-    fixed
-        .filter_map(|known| input.conversation.threads.get(&known.id))
-        .filter(|marked| marked.resolution == Resolution::Open)
-        .map(|marked| Action::Resolve { thread: marked.thread.id.clone() })
-        .collect()
 }
 
 #[cfg(test)]

@@ -231,7 +231,7 @@ impl Play {
             interdiff: &positions,
             old: since.as_ref().and_then(at),
             new: &change,
-            read_before: state.last().is_some_and(|last| last.complete && last.posting == Posting::Done),
+            read_before: state.was_read(),
             looked: &looked,
         };
         let mut findings = self.findings(&shown);

@@ -256,10 +256,13 @@ impl Reconciled {
         self.known.iter().find(|known| known.id == id)
     }
 
-    /// Records that findings which are gone were checked to be fixed at this head. Names that are not gone are left alone.
+    /// Records that findings which are gone were checked to be fixed at this head: their threads are to be resolved. Names that are not gone are left
+    /// alone.
     pub fn fix(&mut self, fixed: &BTreeSet<FindingId>, round: u32, head: &CommitId) {
         for known in self.known.iter_mut().filter(|known| fixed.contains(&known.id) && self.gone.contains(&known.id)) {
             known.status = Status::Fixed { round, commit: head.clone() };
+            known.trail.unsettled = None;
+            self.dues.push(Due { id: known.id, answer: None, text: String::new(), then: Then::Resolve });
         }
         self.gone.retain(|id| !fixed.contains(id));
     }

@@ -77,14 +77,20 @@ pub fn settle(reconciled: &mut Reconciled, by: &Settling<'_>) -> Vec<Asked> {
             asked.push(Asked { id, question: question(known, matter, words, by), person });
         }
     }
-    let closed: Vec<FindingId> = reconciled.known.iter().filter(|known| !known.status.is_open()).map(|known| known.id).collect();
-    reconciled.gone.retain(|id| !closed.contains(id));
+    tidy(reconciled);
     asked.sort_by_key(|asked| (std::cmp::Reverse(asked.question.severity), asked.question.matter, asked.id));
     for beyond in asked.iter().skip(MAX_FOLLOW_UPS) {
         leave_open(reconciled, beyond.id, beyond.question.matter);
     }
     asked.truncate(MAX_FOLLOW_UPS);
     asked
+}
+
+/// What is closed is not gone without a reason any more, and what is due is in the order of the findings.
+fn tidy(reconciled: &mut Reconciled) {
+    let closed: Vec<FindingId> = reconciled.known.iter().filter(|known| !known.status.is_open()).map(|known| known.id).collect();
+    reconciled.gone.retain(|id| !closed.contains(id));
+    reconciled.dues.sort_by_key(|due| due.id);
 }
 
 /// One finding with everything that is known of it.
@@ -114,11 +120,10 @@ impl Case<'_> {
     /// A fix that was checked: its thread may still have to be resolved, and a line like it may be there again.
     fn fixed(&self, known: &Known, next: &mut Next) {
         let Status::Fixed { round, .. } = known.status else { return };
-        let died = self.by.last.is_some_and(|last| last.posting == Posting::Begun && last.number == round && round != self.by.round);
-        if died {
+        if self.by.last.is_some_and(|last| last.posting == Posting::Begun && last.number == round) {
             next.due = Some((None, Then::Resolve));
         }
-        if round != self.by.round && !self.seen && returned(known, self.by.ground) {
+        if !self.seen && returned(known, self.by.ground) {
             next.asks.push((Matter::Returned, None, None));
         }
     }
@@ -139,9 +144,20 @@ impl Case<'_> {
         if died && self.marked.is_some_and(is_granted) {
             next.due = Some((None, Then::Resolve));
         }
-        if self.seen && is_changed(self.code, self.by.ground.interdiff) {
+        let changed = is_changed(self.code, self.by.ground.interdiff);
+        if self.seen && changed {
             next.asks.push((Matter::Worse, None, None));
+        } else if changed && self.looked(known) {
+            // Its code went. What stands at its place from now on is something else, and was dismissed by nobody.
+            known.place.line = None;
+            known.trail.above = 0;
         }
+    }
+
+    /// Whether the detectors that saw it have looked again.
+    fn looked(&self, known: &Known) -> bool {
+        let detectors = &known.trail.detectors;
+        !detectors.is_empty() && detectors.iter().all(|rule| self.by.ground.looked.contains(rule))
     }
 
     fn open(&self, known: &mut Known, next: &mut Next) {
@@ -152,11 +168,10 @@ impl Case<'_> {
         }
         let claim = self.marked.and_then(claim_in);
         if !self.seen && self.changed(known) {
-            // Those who looked before look again.
-            let looked = !known.trail.detectors.is_empty() && known.trail.detectors.iter().all(|rule| self.by.ground.looked.contains(rule));
-            if looked {
+            if self.looked(known) {
                 known.status = Status::Fixed { round: self.by.round, commit: self.by.head.clone() };
                 known.trail.unsettled = None;
+                next.due = Some((None, Then::Resolve));
                 return;
             }
             if let Some(claim) = &claim {
@@ -169,7 +184,7 @@ impl Case<'_> {
             None => false,
             Some(_) if self.changed(known) => true,
             // GitLab resolves what is outdated. The code is as it was, and nobody decided anything.
-            Some(None) => true,
+            Some(None) => self.marked.is_some_and(|marked| marked.resolution != Resolution::Open),
             Some(Some(person)) => {
                 let resolved = self.marked.is_some_and(|marked| marked.resolution != Resolution::Open);
                 if resolved && self.by.people.may_dismiss(&person, known.severity) {
@@ -319,7 +334,7 @@ pub fn conclude(reconciled: &mut Reconciled, asked: &[Asked], answers: &[FollowU
             // Fixed in the meantime: there is nothing to argue about.
             Matter::Objection | Matter::Question if !known.status.is_open() => Some(None),
             Matter::Objection => objected(known, answer, asked.person.as_ref(), by),
-            Matter::Question => (!answer.reply.is_empty()).then_some(Some((Answer::Explained, Then::Leave))),
+            Matter::Question => (!answer.reply.is_empty()).then_some(Some((Some(Answer::Explained), Then::Leave))),
         });
         match concluded {
             None => leave_open(reconciled, asked.id, asked.question.matter),
@@ -329,17 +344,16 @@ pub fn conclude(reconciled: &mut Reconciled, asked: &[Asked], answers: &[FollowU
                     known.trail.unsettled = known.trail.unsettled.filter(|unsettled| *unsettled == Unsettled::Owed);
                 }
                 if let Some((kind, then)) = due {
-                    reconciled.dues.push(Due { id: asked.id, answer: Some(kind), text: answer, then });
+                    reconciled.dues.push(Due { id: asked.id, answer: kind, text: answer, then });
                 }
             }
         }
     }
-    let closed: Vec<FindingId> = reconciled.known.iter().filter(|known| !known.status.is_open()).map(|known| known.id).collect();
-    reconciled.gone.retain(|id| !closed.contains(id));
+    tidy(reconciled);
 }
 
 /// What follows from an answer: nothing can be made of it, or it is settled, with a reply or without.
-type Concluded = Option<Option<(Answer, Then)>>;
+type Concluded = Option<Option<(Option<Answer>, Then)>>;
 
 fn fixed(
     known: &mut Known,
@@ -354,7 +368,7 @@ fn fixed(
         Says::Fixed if !answer.why.is_empty() => {
             known.status = Status::Fixed { round: by.round, commit: by.head.clone() };
             known.trail.unsettled = None;
-            Some(None)
+            Some(Some((None, Then::Resolve)))
         }
         Says::StillThere | Says::Worse => {
             if answer.says == Says::Worse {
@@ -371,13 +385,13 @@ fn fixed(
             }
             known.status = Status::Open;
             known.trail.unsettled = claimed.then_some(Unsettled::Owed);
-            Some(claimed.then_some((Answer::Still, Then::Reopen)))
+            Some(claimed.then_some((Some(Answer::Still), Then::Reopen)))
         }
         Says::Fixed | Says::Agree | Says::Disagree => None,
     }
 }
 
-fn raised_again(known: &mut Known, answer: &FollowUpAnswer, again: bool, kind: Answer) -> Option<(Answer, Then)> {
+fn raised_again(known: &mut Known, answer: &FollowUpAnswer, again: bool, kind: Answer) -> Option<(Option<Answer>, Then)> {
     if !again {
         return None;
     }
@@ -385,7 +399,7 @@ fn raised_again(known: &mut Known, answer: &FollowUpAnswer, again: bool, kind: A
     known.severity = known.severity.max(answer.severity.unwrap_or(known.severity));
     known.trail.returns = known.trail.returns.saturating_add(1);
     known.trail.unsettled = Some(Unsettled::Owed);
-    Some((kind, Then::Reopen))
+    Some((Some(kind), Then::Reopen))
 }
 
 fn objected(known: &mut Known, answer: &FollowUpAnswer, person: Option<&Person>, by: &Settling<'_>) -> Concluded {
@@ -395,25 +409,25 @@ fn objected(known: &mut Known, answer: &FollowUpAnswer, person: Option<&Person>,
     let lower = |known: &mut Known, to: Severity| {
         known.severity = to;
         known.trail.ceiling = Some(to);
-        Some(Some((Answer::Lowered, Then::Leave)))
+        Some(Some((Some(Answer::Lowered), Then::Leave)))
     };
     match answer.says {
         // Without a word to the person nothing was answered.
         _ if answer.reply.is_empty() => None,
         // What a detector saw is confirmed by construction; only people decide that it stays.
-        Says::Agree | Says::Disagree if detected => Some(Some((Answer::Disagreed, Then::Leave))),
+        Says::Agree | Says::Disagree if detected => Some(Some((Some(Answer::Disagreed), Then::Leave))),
         Says::Agree if reasoned && by.people.may_dismiss(person, known.severity) => {
             let why = by.conversation.said.iter().rev().find(|said| said.finding == Some(known.id) && said.author.id == person.id);
             let why = why.map(|_| replies::reason_of(by.conversation, known, person)).unwrap_or_default();
             known.status = Status::Dismissed { by: person.username.clone(), why };
             known.trail.unsettled = None;
-            Some(Some((Answer::Agreed, Then::Resolve)))
+            Some(Some((Some(Answer::Agreed), Then::Resolve)))
         }
         // The author's words alone close no critical.
         Says::Agree if reasoned => lower(known, Severity::Important),
         Says::Disagree => match answer.severity.filter(|severity| reasoned && *severity < known.severity) {
             Some(severity) => lower(known, severity),
-            None => Some(Some((Answer::Disagreed, Then::Leave))),
+            None => Some(Some((Some(Answer::Disagreed), Then::Leave))),
         },
         Says::Agree | Says::Fixed | Says::StillThere | Says::Worse => None,
     }

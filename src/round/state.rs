@@ -277,6 +277,11 @@ impl State {
         after
     }
 
+    /// Returns whether everything at the last reviewed head was read: what is found in it later was missed.
+    pub fn was_read(&self) -> bool {
+        self.last().is_some_and(|last| last.complete && last.posting == Posting::Done)
+    }
+
     /// Returns the state with its last round marked as posted: nothing is owed any more.
     #[must_use]
     pub fn posted(&self) -> Self {

@@ -342,3 +342,110 @@ fn a_lost_summary_is_rebuilt_and_decisions_are_read_again() {
     assert!(matches!(ran.task, Task::Review(Scope::Whole { why: Why::Forgotten, .. })), "{:?}", ran.task);
     assert_eq!((told(&ran.known), ran.told), (vec!["F-1 10 dismissed by user5".into(), "F-2 40 open".into()], Vec::<String>::new()));
 }
+
+#[test]
+fn a_person_who_opens_the_thread_of_a_fixed_finding_again_is_not_contradicted() {
+    let mut play = reviewed(Reader::Detector, TWO);
+    assert_eq!(pushed(&mut play, &[(10, "good"), (40, "bug2")]).told, ["resolve"]);
+    let thread = play.thread_of(1);
+    play.toy.set_resolved(&thread, None);
+    play.say(1, ANN, "let us keep this open for the record");
+    let ran = play.run();
+    assert_eq!((ran.task, told(&ran.known)[0].as_str(), ran.told), (Task::Conversation, "F-1 10 fixed in 2", Vec::<String>::new()));
+}
+
+#[test]
+fn a_fix_whose_run_died_before_the_thread_was_resolved_is_resolved_by_the_next() {
+    for push_again in [false, true] {
+        let mut play = reviewed(Reader::Detector, TWO);
+        play.head = file(&[(10, "good"), (40, "bug2")]);
+        play.push();
+        assert!(play.run_until(1).is_none());
+        if push_again {
+            play.head = file(&[(10, "good"), (25, "other"), (40, "bug2")]);
+            play.push();
+        }
+        let ran = play.run();
+        assert_eq!((told(&ran.known)[0].as_str(), ran.told), ("F-1 10 fixed in 2", vec!["resolve".to_owned()]), "{push_again}");
+    }
+}
+
+#[test]
+fn an_applied_suggestion_is_a_claim_that_is_checked() {
+    let mut play = reviewed(Reader::Model, TWO);
+    let thread = play.thread_of(1);
+    play.toy.thread_mut(&thread).notes[0].suggestion_applied = true;
+    // The commit that applied it has a pipeline of its own: over the old head nothing follows.
+    assert_eq!(play.run().told, Vec::<String>::new());
+    let ran = pushed(&mut play, &[(10, "bug1(quoted)"), (40, "bug2")]);
+    assert_eq!((told(&ran.known)[0].as_str(), ran.told), ("F-1 10 open", vec!["still reopen".to_owned()]));
+    assert_eq!(play.run().told, Vec::<String>::new());
+    let ran = pushed(&mut play, &[(10, "good"), (40, "bug2")]);
+    assert_eq!((told(&ran.known)[0].as_str(), ran.told), ("F-1 10 fixed in 3", vec!["resolve".to_owned()]));
+}
+
+#[test]
+fn what_was_missed_earlier_is_capped() {
+    let before: Vec<(usize, &str)> = (0..8).map(|number| (5 + number * 6, "overlooked")).collect();
+    let after: Vec<(usize, &str)> = before
+        .iter()
+        .enumerate()
+        .map(|(index, (at, _))| (*at, ["bug1", "bug2", "bug3", "bug4", "bug5", "bug6", "bug7", "bug8"][index]))
+        .collect();
+    let mut play = reviewed(Reader::Detector, &before);
+    for change in play.heads.values_mut() {
+        *change = crate::change::testing::between(&file(&[]), &file(&after), &std::collections::BTreeMap::new());
+    }
+    let ran = pushed(&mut play, &after);
+    assert_eq!((ran.known.len(), ran.told.len()), (5, 0));
+    assert!(ran.known.iter().all(|known| known.trail.late && known.status == Status::Open));
+}
+
+#[test]
+fn what_stands_later_at_the_place_of_a_dismissed_finding_is_something_else() {
+    let mut play = reviewed(Reader::Detector, ONE);
+    play.say(1, ANN, "won't fix");
+    play.run();
+    pushed(&mut play, &[(10, "good")]);
+    let ran = pushed(&mut play, &[(10, "bug2")]);
+    assert_eq!((told(&ran.known), ran.told), (vec!["F-1 0 dismissed by user1".into(), "F-2 10 open".into()], vec!["open 1".to_owned()]));
+}
+
+/// The threads of findings: how many notes each has, and whether it is resolved.
+fn threads(play: &Play) -> Vec<(String, usize, bool)> {
+    let shown = |thread: &super::super::Thread| {
+        let title = thread.notes[0].body.lines().next().unwrap_or_default().to_owned();
+        (title, thread.notes.len(), thread.notes[0].resolved)
+    };
+    let mut threads: Vec<_> = play.toy.threads.iter().filter(|thread| !thread.individual).map(shown).collect();
+    threads.sort();
+    threads
+}
+
+#[test]
+fn a_run_killed_before_each_of_its_actions_in_turn_ends_like_one_that_was_not() {
+    for reader in [Reader::Detector, Reader::Model] {
+        let mut before = reviewed(reader, &[(10, "bug1"), (25, "bug2"), (40, "bug3"), (55, "bug4")]);
+        before.resolve(2, Some(MIRA));
+        before.say(3, ANN, "disagree: it cannot happen");
+        before.say(4, ANN, "won't fix");
+        before.head = file(&[(10, "good"), (25, "bug2(renamed)"), (33, "bug5"), (40, "bug3"), (55, "bug4")]);
+        before.push();
+        let mut whole = before.clone();
+        let ran = whole.run();
+        assert_eq!(ran.told, ["open 1", "resolve", "still reopen", "disagreed"].map(str::to_owned), "{reader:?}");
+        let mut kills = 0;
+        loop {
+            let mut play = before.clone();
+            if play.run_until(kills).is_some() {
+                break;
+            }
+            play.run();
+            assert_eq!(threads(&play), threads(&whole), "{reader:?} killed before action {kills}");
+            assert_eq!(told(&play.state().findings), told(&whole.state().findings), "{reader:?} killed before action {kills}");
+            assert_eq!(play.run().told, Vec::<String>::new());
+            kills += 1;
+        }
+        assert_eq!(kills, 6, "both writes of the summary, and what was told");
+    }
+}
