@@ -214,6 +214,13 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Deletes the drafts of a batch that is not published. What cannot be deleted now is by the next run.
+    async fn abandon(&self) {
+        if let Err(error) = self.discard().await {
+            tracing::warn!("{error}");
+        }
+    }
+
     /// Opens a thread again before answering in it: a run that dies in between has done the half that matters.
     async fn reply(&self, thread: &str, body: &str, reopen: bool) -> Result<(), GitlabError> {
         let Site { target, me, .. } = *self.site;
@@ -241,8 +248,7 @@ impl Run<'_> {
         }
         let pending: Vec<Pending<'_>> = threads.iter().map(|thread| Pending { thread, rung: 0 }).collect();
         undone.extend(self.open_directly(&pending).await);
-        // The caller writes links to what is there now.
-        self.threads = self.gitlab.threads(target).await.ok();
+        undone.extend(self.read_again().await);
         undone
     }
 
@@ -253,14 +259,13 @@ impl Run<'_> {
             return undone;
         }
         if let Err(error) = self.still_the_head().await {
-            // Whatever stays of them is deleted by the next run.
-            self.discard().await.ok();
+            self.abandon().await;
             undone.extend(all_undone(drafted.iter().map(|pending| pending.thread), summary, &error));
             return undone;
         }
         let published = if drafted.is_empty() { Ok(()) } else { self.gitlab.publish(target, summary).await };
         if let Some(error) = published.as_ref().err().filter(|error| is_general(error.kind())) {
-            self.discard().await.ok();
+            self.abandon().await;
             undone.extend(all_undone(drafted.iter().map(|pending| pending.thread), summary, error));
             return undone;
         }
@@ -284,8 +289,7 @@ impl Run<'_> {
         self.threads = Some(settled.threads);
         if let (Some(body), false) = (summary, summary_is_there) {
             match self.gitlab.post_note(target, me, body).await {
-                // It belongs to what is there now.
-                Ok(_) => self.threads = self.gitlab.threads(target).await.ok(),
+                Ok(_) => undone.extend(self.read_again().await),
                 Err(error) => undone.push(error.into()),
             }
         }
@@ -347,6 +351,17 @@ impl Run<'_> {
             }
         }
         undone
+    }
+
+    /// Reads what is there after everything was posted: the caller writes links to it.
+    async fn read_again(&mut self) -> Option<Undone> {
+        match self.gitlab.threads(self.site.target).await {
+            Ok(threads) => {
+                self.threads = Some(threads);
+                None
+            }
+            Err(error) => Some(error.into()),
+        }
     }
 
     /// Looks whether the merge request is still what the plan was made for.
