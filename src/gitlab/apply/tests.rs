@@ -162,6 +162,17 @@ async fn a_batch_that_breaks_in_the_middle_is_finished_by_hand() {
 }
 
 #[tokio::test]
+async fn a_batch_that_does_not_come_out_is_published_again_and_then_finished_by_hand() {
+    for (failures, posts) in [(1, 0), (2, 2)] {
+        let failures = (1..=failures).map(|nth| (("POST !5/draft_notes/bulk_publish".to_owned(), nth), Fails::Before)).collect();
+        let toy = Toy::new(State { failures, ..State::default() }).await;
+        assert_eq!(toy.apply(&[threads(&["F-1", "F-2"])]).await.outcomes, [Outcome::Done]);
+        assert_eq!((toy.posted(), toy.drafts()), (vec!["range F-1".to_owned(), "range F-2".to_owned()], 0));
+        assert_eq!(toy.lines().iter().filter(|line| *line == "POST !5/discussions").count(), posts);
+    }
+}
+
+#[tokio::test]
 async fn what_fails_twice_is_said() {
     let twice = ["1", "2"].map(|nth| (("POST !5/notes".to_owned(), nth.parse().unwrap()), Fails::Before)).into();
     let toy = Toy::new(State { failures: twice, ..State::default() }).await;
@@ -285,8 +296,12 @@ async fn changes_are_requested_in_the_way_of_each_version() {
         }
     }
     let toy = Toy::new(State { ignores_states: true, ..State::default() }).await;
-    let said = "cannot request changes of !5 of project 42: GitLab took it and did nothing: the bot's user must be a reviewer of the merge request";
+    let said = "cannot request changes of !5 of project 42: GitLab took it and did nothing";
     assert_eq!(undone(&toy.apply(&both[..1]).await), [(Kind::Forbidden, said.to_owned())]);
+    let toy = Toy::new(State { answers: vec![("/reviewers", Answer::json(200, &json!([])))], ..State::default() }).await;
+    let said = "cannot request changes of !5 of project 42: the bot's user is no reviewer of the merge request";
+    assert_eq!(undone(&toy.apply(&both[..1]).await), [(Kind::Forbidden, said.to_owned())]);
+    assert_eq!(toy.lines(), ["GET !5/reviewers"]);
     let no = json!({ "data": { "mergeRequestRequestChanges": null }, "errors": [{ "message": "you don't have permission" }] });
     let mut toy = Toy::new(State { answers: vec![("graphql", Answer::json(200, &no))], ..State::default() }).await;
     toy.version = version(18, 0);
