@@ -9,9 +9,11 @@ use super::write::{Wanted, note_by, thread_by};
 use super::{Gitlab, GitlabError, GitlabErrorKind, Publishing, ServerVersion, Target};
 use crate::round::{Action, DiffRefs, NewThread, Person, RequestState, Rung, RungPlace, Thread, ThreadRef, marker};
 
-/// How often it is looked whether a batch is out, before what is left of it is taken back. GitLab may still be at it when the connection is lost
+/// How often it is looked whether a batch is out, before it is published again or taken back. GitLab may still be at it when the connection is lost
 /// already; the pauses grow with each look, to 15 s in all with the ordinary policy.
 const LOOKS: u32 = 6;
+/// How often a batch is published that GitLab fails on without publishing anything of it.
+const BATCHES: u32 = 2;
 /// After so many threads in a row that GitLab failed on, the rest of them is not tried.
 const FAILURES_IN_A_ROW: u32 = 2;
 
@@ -214,6 +216,13 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Deletes the drafts of a batch that is not published. What cannot be deleted now is by the next run.
+    async fn abandon(&self) {
+        if let Err(error) = self.discard().await {
+            tracing::warn!("{error}");
+        }
+    }
+
     /// Opens a thread again before answering in it: a run that dies in between has done the half that matters.
     async fn reply(&self, thread: &str, body: &str, reopen: bool) -> Result<(), GitlabError> {
         let Site { target, me, .. } = *self.site;
@@ -241,8 +250,7 @@ impl Run<'_> {
         }
         let pending: Vec<Pending<'_>> = threads.iter().map(|thread| Pending { thread, rung: 0 }).collect();
         undone.extend(self.open_directly(&pending).await);
-        // The caller writes links to what is there now.
-        self.threads = self.gitlab.threads(target).await.ok();
+        undone.extend(self.read_again().await);
         undone
     }
 
@@ -253,20 +261,14 @@ impl Run<'_> {
             return undone;
         }
         if let Err(error) = self.still_the_head().await {
-            // Whatever stays of them is deleted by the next run.
-            self.discard().await.ok();
+            self.abandon().await;
             undone.extend(all_undone(drafted.iter().map(|pending| pending.thread), summary, &error));
             return undone;
         }
-        let published = if drafted.is_empty() { Ok(()) } else { self.gitlab.publish(target, summary).await };
-        if let Some(error) = published.as_ref().err().filter(|error| is_general(error.kind())) {
-            self.discard().await.ok();
-            undone.extend(all_undone(drafted.iter().map(|pending| pending.thread), summary, error));
-            return undone;
-        }
-        let settled = match self.settle(&drafted, &published).await {
+        let settled = match self.publish(&drafted, summary).await {
             Ok(settled) => settled,
             Err(error) => {
+                self.abandon().await;
                 undone.extend(all_undone(drafted.iter().map(|pending| pending.thread), summary, &error));
                 return undone;
             }
@@ -284,8 +286,7 @@ impl Run<'_> {
         self.threads = Some(settled.threads);
         if let (Some(body), false) = (summary, summary_is_there) {
             match self.gitlab.post_note(target, me, body).await {
-                // It belongs to what is there now.
-                Ok(_) => self.threads = self.gitlab.threads(target).await.ok(),
+                Ok(_) => undone.extend(self.read_again().await),
                 Err(error) => undone.push(error.into()),
             }
         }
@@ -302,36 +303,57 @@ impl Run<'_> {
         (drafted.into_iter().map(|(pending, ())| pending).collect(), undone)
     }
 
-    /// Waits until nothing of a batch is a draft any more, and takes back what stays one: GitLab may have failed in the middle, or still be at it.
-    async fn settle(&self, drafted: &[Pending<'_>], published: &Result<(), GitlabError>) -> Result<Settled, GitlabError> {
+    /// Publishes a batch, once more if nothing came of it. What stays a draft all the same is taken back, to be posted by hand.
+    async fn publish(&self, drafted: &[Pending<'_>], summary: Option<&str>) -> Result<Settled, GitlabError> {
         let Site { target, me, .. } = *self.site;
         let markers: Vec<&str> = drafted.iter().map(|pending| pending.thread.marker.as_str()).collect();
+        if markers.is_empty() {
+            return Ok(Settled { threads: self.gitlab.threads(target).await?, withdrawn: BTreeSet::new() });
+        }
+        let mut attempts = 0;
+        loop {
+            let published = self.gitlab.publish(target, summary).await;
+            if let Some(error) = published.as_ref().err().filter(|error| is_general(error.kind())) {
+                return Err(error.clone());
+            }
+            let (threads, left) = self.settle(&markers, published.is_ok()).await?;
+            if left.is_empty() {
+                return Ok(Settled { threads, withdrawn: BTreeSet::new() });
+            }
+            attempts += 1;
+            let untouched = left.len() == markers.len() && markers.iter().all(|marker| thread_by(&threads, me, marker).is_none());
+            if untouched && attempts < BATCHES {
+                continue;
+            }
+            for (draft, _) in &left {
+                // One whose thread is there goes too: the next batch would publish it once more.
+                self.gitlab.delete_draft(target, *draft).await?;
+            }
+            let withdrawn = left.into_iter().map(|(_, marker)| marker.to_owned()).collect();
+            return Ok(Settled { threads: self.gitlab.threads(target).await?, withdrawn });
+        }
+    }
+
+    /// Waits until nothing of a batch is a draft any more: GitLab may have failed in the middle, or still be at it. Returns the threads, and the drafts
+    /// that stay. A batch that `succeeded` is looked after only if a thread is missing.
+    async fn settle<'m>(&self, markers: &[&'m str], succeeded: bool) -> Result<(Vec<Thread>, Vec<(u64, &'m str)>), GitlabError> {
+        let Site { target, me, .. } = *self.site;
         let threads = self.gitlab.threads(target).await?;
-        if published.is_ok() && markers.iter().all(|marker| thread_by(&threads, me, marker).is_some()) {
-            return Ok(Settled { threads, withdrawn: BTreeSet::new() });
+        if succeeded && markers.iter().all(|marker| thread_by(&threads, me, marker).is_some()) {
+            return Ok((threads, Vec::new()));
         }
         let mut looks = 0;
         loop {
             // Drafts first: what is published between the two lists is then in the second.
             let drafts = self.gitlab.own_drafts(target).await?;
             let threads = self.gitlab.threads(target).await?;
-            let ours = |body: &str| markers.iter().copied().find(|marker| body.contains(marker));
-            let left: Vec<(u64, &str)> = drafts.iter().filter_map(|draft| Some((draft.id, ours(&draft.body)?))).collect();
-            if left.is_empty() {
-                return Ok(Settled { threads, withdrawn: BTreeSet::new() });
-            }
+            let of_batch = |body: &str| markers.iter().copied().find(|marker| body.contains(marker));
+            let left: Vec<(u64, &str)> = drafts.iter().filter_map(|draft| Some((draft.id, of_batch(&draft.body)?))).collect();
             looks += 1;
-            if looks < LOOKS {
-                sleep(self.gitlab.retry.base.saturating_mul(looks)).await;
-                continue;
+            if left.is_empty() || looks >= LOOKS {
+                return Ok((threads, left));
             }
-            let mut withdrawn = BTreeSet::new();
-            for (draft, marker) in left {
-                // One whose thread is there goes too: the next batch would publish it once more.
-                self.gitlab.delete_draft(target, draft).await?;
-                withdrawn.insert(marker.to_owned());
-            }
-            return Ok(Settled { threads: self.gitlab.threads(target).await?, withdrawn });
+            sleep(self.gitlab.retry.base.saturating_mul(looks)).await;
         }
     }
 
@@ -347,6 +369,17 @@ impl Run<'_> {
             }
         }
         undone
+    }
+
+    /// Reads what is there after everything was posted: the caller writes links to it.
+    async fn read_again(&mut self) -> Option<Undone> {
+        match self.gitlab.threads(self.site.target).await {
+            Ok(threads) => {
+                self.threads = Some(threads);
+                None
+            }
+            Err(error) => Some(error.into()),
+        }
     }
 
     /// Looks whether the merge request is still what the plan was made for.

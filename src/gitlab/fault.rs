@@ -224,8 +224,7 @@ fn kind(method: &Method, status: StatusCode, headers: &HeaderMap, page: bool, bo
     match status.as_u16() {
         202 => Kind::CommandsRun,
         429 => Kind::RateLimited { after: retry_after(headers) },
-        500..=599 if repeatable(method) => Kind::Unavailable,
-        500..=599 => Kind::UnknownOutcome,
+        500..=599 => unclear(method),
         _ if page => Kind::NotGitlab,
         // The words around it are those of Ruby and change with its version.
         400 if body.contains("line_code") || (body.contains("position") && body.contains("is incomplete")) => Kind::PositionRefused,
@@ -253,8 +252,17 @@ pub(super) fn broken(method: &Method, error: &reqwest::Error, begun: bool) -> Fa
     if error.is_connect() && !begun {
         return Fault::new(GitlabErrorKind::Unavailable, format!("no connection to GitLab: {cause}"));
     }
-    let kind = if repeatable(method) { GitlabErrorKind::Unavailable } else { GitlabErrorKind::UnknownOutcome };
-    Fault::new(kind, format!("the connection to GitLab broke: {cause}"))
+    Fault::new(unclear(method), format!("the connection to GitLab broke: {cause}"))
+}
+
+/// Returns the fault of JSON that ends in the middle.
+pub(super) fn cut(method: &Method) -> Fault {
+    Fault::new(unclear(method), "the answer of GitLab ends in the middle")
+}
+
+/// Returns what it means that no complete answer came.
+fn unclear(method: &Method) -> GitlabErrorKind {
+    if repeatable(method) { GitlabErrorKind::Unavailable } else { GitlabErrorKind::UnknownOutcome }
 }
 
 /// Reads an error of the endpoints' library. All answers but the successful ones are ours already.

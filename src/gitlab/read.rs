@@ -235,7 +235,8 @@ impl Gitlab {
 
     /// Reads the votes of a user: `drafts` is taken over as it is. Only needed when votes are on.
     pub async fn votes(&self, target: Target, me: &Person, drafts: usize) -> Result<BotState, GitlabError> {
-        Ok(BotState { approved: self.approved(target, me).await?, requested_changes: self.requests_changes(target, me).await?, drafts })
+        let requested_changes = self.requests_changes(target, me).await? == Some(true);
+        Ok(BotState { approved: self.approved(target, me).await?, requested_changes, drafts })
     }
 
     pub(super) async fn approved(&self, target: Target, me: &Person) -> Result<bool, GitlabError> {
@@ -244,10 +245,11 @@ impl Gitlab {
         Ok(approvals.by(me.id))
     }
 
-    pub(super) async fn requests_changes(&self, target: Target, me: &Person) -> Result<bool, GitlabError> {
+    /// Reads whether a user requests changes; none for one who is no reviewer, whose request GitLab keeps and does not show.
+    pub(super) async fn requests_changes(&self, target: Target, me: &Person) -> Result<Option<bool>, GitlabError> {
         let endpoint = MergeRequestReviewers::builder().project(target.project).merge_request(target.iid).build().expect(COMPLETE);
         let reviewers: Vec<wire::Reviewer> = self.pages(&format!("read the reviewers of {target}"), &endpoint, &[]).await?;
-        Ok(reviewers.iter().any(|reviewer| reviewer.requests_changes(me.id)))
+        Ok(reviewers.iter().find_map(|reviewer| reviewer.requests_changes(me.id)))
     }
 
     /// Reads who set each label that was last added rather than removed. A label whose person GitLab does not know any more is missing.

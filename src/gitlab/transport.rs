@@ -8,9 +8,10 @@ use bytes::{Bytes, BytesMut};
 use gitlab::api::{ApiError, AsyncClient, RestClient};
 use http::request::Builder;
 use http::{Request, Response};
-use reqwest::header::AUTHORIZATION;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::IgnoredAny;
 
 use super::connection::{self, Checked};
 use super::fault::{self, Fault};
@@ -99,6 +100,11 @@ impl Way<'_> {
                 return Err(Fault::new(GitlabErrorKind::TooLarge, said));
             }
             body.extend_from_slice(&chunk);
+        }
+        // A proxy that lost the rest may call what it has the whole.
+        let json = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+        if json && serde_json::from_slice::<IgnoredAny>(&body).is_err_and(|error| error.is_eof()) && !body.is_empty() {
+            return Err(fault::cut(&method));
         }
         let mut response = Response::new(body.freeze());
         *response.status_mut() = status;

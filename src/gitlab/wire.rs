@@ -262,9 +262,9 @@ pub(super) struct Reviewer {
 }
 
 impl Reviewer {
-    /// Returns whether this is the user, requesting changes.
-    pub(super) fn requests_changes(&self, user: u64) -> bool {
-        self.user.id == user && self.state.as_deref() == Some("requested_changes")
+    /// Returns whether a user requests changes; none if this is somebody else.
+    pub(super) fn requests_changes(&self, user: u64) -> Option<bool> {
+        (self.user.id == user).then(|| self.state.as_deref() == Some("requested_changes"))
     }
 }
 

@@ -224,7 +224,10 @@ impl Gitlab {
         }
     }
 
-    /// Requests changes, or takes an earlier request back, and looks whether it is so: GitLab ignores those who are no reviewers.
+    /// Requests changes, or takes an earlier request back, and looks whether it is so.
+    ///
+    /// GitLab keeps the request of one who is no reviewer as well, but shows it nowhere: nobody could see that it is to be taken back, and it would
+    /// block for ever. So none is made.
     pub(super) async fn request_changes(
         &self,
         target: Target,
@@ -241,6 +244,9 @@ impl Gitlab {
             let needs = ServerVersion::REQUESTS_CHANGES;
             return Err(GitlabError::new(what, GitlabErrorKind::TooOld { needs }, format!("GitLab {version} has no requests for changes")));
         }
+        if wanted == Wanted::Yes && self.requests_changes(target, me).await?.is_none() {
+            return Err(GitlabError::new(what, GitlabErrorKind::Forbidden, "the bot's user is no reviewer of the merge request"));
+        }
         let outcome = match publishing {
             Publishing::Batch if version >= ServerVersion::WHOLE_REVIEWS => {
                 self.tell(&what, &endpoints::publish(target, None, Some(state))).await
@@ -251,15 +257,12 @@ impl Gitlab {
             Err(error) if !is_unknown(error.kind()) => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        let stands = self.requests_changes(target, me).await?;
+        let stands = self.requests_changes(target, me).await? == Some(true);
         match (wanted, outcome) {
             (Wanted::Yes, _) if stands => Ok(()),
             (Wanted::No, _) if !stands => Ok(()),
             (Wanted::Yes | Wanted::No, Err(error)) => Err(error),
-            (Wanted::Yes | Wanted::No, Ok(())) => {
-                let said = "GitLab took it and did nothing: the bot's user must be a reviewer of the merge request";
-                Err(GitlabError::new(what, GitlabErrorKind::Forbidden, said))
-            }
+            (Wanted::Yes | Wanted::No, Ok(())) => Err(GitlabError::new(what, GitlabErrorKind::Forbidden, "GitLab took it and did nothing")),
         }
     }
 

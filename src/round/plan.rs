@@ -239,19 +239,27 @@ pub fn plan(input: &Input<'_>, bodies: &Bodies<'_>) -> Vec<Action> {
         actions.push(Action::ClearRequestedChanges);
     }
     let threads = new_threads(input, bodies);
+    let opens = !threads.is_empty();
     match (summary(input), input.batch) {
-        (Some(Action::PostSummary { body }), Batch::ThreadsAndSummary) if !threads.is_empty() => {
+        (Some(Action::PostSummary { body }), Batch::ThreadsAndSummary) if opens => {
             actions.push(Action::OpenThreads { threads, summary: Some(body) });
         }
         (summary, Batch::Threads | Batch::ThreadsAndSummary) => {
             actions.extend(summary);
-            if !threads.is_empty() {
+            if opens {
                 actions.push(Action::OpenThreads { threads, summary: None });
             }
         }
     }
     actions.extend(replies(input, bodies));
-    if !input.bot.requested_changes && vote.request_changes == Some(true) {
+    // A batch sets the bot's state to “reviewed”: its request still blocks, but is not seen any more, and so would never be taken back.
+    let hidden = input.bot.requested_changes && opens;
+    let requests = match vote.request_changes {
+        Some(true) => hidden || !input.bot.requested_changes,
+        Some(false) => false,
+        None => hidden,
+    };
+    if requests {
         actions.push(Action::RequestChanges);
     }
     if vote.approve && (withdraw || !input.bot.approved) {

@@ -269,6 +269,7 @@ impl Play {
                 previous_head: state.last().map(|round| &round.head),
                 conversation: &conversation,
                 bot: self.toy.bot,
+                batch: super::plan::Batch::Threads,
                 reliance: Reliance { complete: true, reviewed: true, overridden: false },
                 keys: &keys(),
                 summary: &summary,
@@ -339,7 +340,7 @@ fn record(number: u32, head: &CommitId, base: &CommitId, patch: &str, conversati
 
 fn word(action: &Action) -> Option<String> {
     Some(match action {
-        Action::OpenThreads(threads) => format!("open {}", threads.len()),
+        Action::OpenThreads { threads, .. } => format!("open {}", threads.len()),
         Action::Resolve { .. } => "resolve".to_owned(),
         Action::Reply { body, reopen, .. } => {
             format!("{}{}", body.lines().next().unwrap_or_default(), if *reopen { " reopen" } else { "" })

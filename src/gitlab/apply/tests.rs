@@ -60,6 +60,32 @@ async fn a_first_round_takes_a_call_for_each_thread_and_four_more() {
 }
 
 #[tokio::test]
+async fn a_first_review_takes_at_most_twelve_calls_beside_its_threads() {
+    for together in [false, true] {
+        let toy = Toy::new(State::default()).await;
+        let (gitlab, target) = (&toy.gitlab, crate::gitlab::tests::TARGET);
+        gitlab.me().await.unwrap();
+        gitlab.version().await.unwrap();
+        gitlab.merge_request(target, crate::gitlab::tests::WAIT).await.unwrap();
+        gitlab.threads(target).await.unwrap();
+        gitlab.drafts(target).await.unwrap();
+        assert!(gitlab.calls() <= 6, "this much a run with nothing to do takes too");
+        gitlab.head(target).await.unwrap();
+        let three = ["F-1", "F-2", "F-3"].map(thread).to_vec();
+        let actions = if together {
+            vec![Action::OpenThreads { threads: three, summary: Some(SUMMARY.to_owned()) }]
+        } else {
+            vec![summary(), Action::OpenThreads { threads: three, summary: None }]
+        };
+        let applied = toy.apply(&actions).await;
+        let there = applied.threads.unwrap();
+        let note = note_by(&there, &crate::gitlab::tests::me(), SUMMARY).unwrap();
+        toy.apply(&[Action::EditSummary { note, body: format!("links\n\n{SUMMARY}") }]).await;
+        assert_eq!(gitlab.calls(), 3 + if together { 10 } else { 11 });
+    }
+}
+
+#[tokio::test]
 async fn the_summary_goes_with_the_batch_or_after_it_where_it_was_ignored() {
     for (ignores_summaries, expected) in [(false, ["range F-1", "note summary"]), (true, ["range F-1", "note summary"])] {
         let toy = Toy::new(State { ignores_summaries, ..State::default() }).await;
@@ -107,28 +133,20 @@ async fn a_thread_without_a_place_is_said_and_the_others_are_opened() {
 #[tokio::test]
 async fn what_was_stored_before_gitlab_failed_is_not_posted_again() {
     let reply = Action::Reply { thread: format!("{:040}", 1), body: "back\n\n<!-- assize:reply v1 F-0 -->".to_owned(), reopen: false };
-    let direct = State { dropped: vec!["range"], ..State::default() };
-    for (line, actions, state) in [
-        ("POST !5/notes", vec![summary()], State::default()),
-        ("POST !5/draft_notes", vec![threads(&["F-1"])], State::default()),
-        ("POST !5/draft_notes/bulk_publish", vec![threads(&["F-1", "F-2"])], State::default()),
-        ("POST !5/discussions", vec![threads(&["F-1"])], direct),
-        (&format!("POST !5/discussions/{:040}/notes", 1), vec![reply], State::default()),
+    let answer = format!("POST !5/discussions/{:040}/notes", 1);
+    for (line, action, dropped, expected) in [
+        ("POST !5/notes", summary(), vec![], vec!["F-0", "summary"]),
+        ("POST !5/draft_notes", threads(&["F-1"]), vec![], vec!["F-0", "F-1"]),
+        ("POST !5/draft_notes/bulk_publish", threads(&["F-1", "F-2"]), vec![], vec!["F-0", "F-1", "F-2"]),
+        ("POST !5/discussions", threads(&["F-1"]), vec!["range"], vec!["F-0", "F-1"]),
+        (answer.as_str(), reply, vec![], vec!["F-0", "back"]),
     ] {
         for fails in [Fails::Before, Fails::After] {
-            let mut state = State { dropped: state.dropped.clone(), ..failing(line, 1, fails) };
+            let mut state = State { dropped: dropped.clone(), ..failing(line, 1, fails) };
             state.discuss("F-0", &json!({ "position_type": "file" }));
             let toy = Toy::new(state).await;
-            let applied = toy.apply(&actions).await;
-            assert_eq!(applied.outcomes, [Outcome::Done], "{line} {fails:?}");
-            let mut posted = toy.posted();
-            let notes = toy.state.lock().unwrap().discussions.iter().map(|d| d["notes"].as_array().unwrap().len()).sum::<usize>();
-            posted.dedup();
-            assert_eq!(
-                (posted.len(), notes),
-                if actions.len() == 1 && line.ends_with("/notes") && line.len() > 20 { (1, 2) } else { (notes, notes) }
-            );
-            assert!(toy.state.lock().unwrap().drafts.is_empty());
+            assert_eq!(toy.apply(std::slice::from_ref(&action)).await.outcomes, [Outcome::Done], "{line} {fails:?}");
+            assert_eq!((toy.words(), toy.drafts()), (expected.iter().map(ToString::to_string).collect(), 0), "{line} {fails:?}");
         }
     }
 }
@@ -140,7 +158,18 @@ async fn a_batch_that_breaks_in_the_middle_is_finished_by_hand() {
     assert_eq!((applied.outcomes, applied.opened.len()), (vec![Outcome::Done], 3));
     // The same rung: nothing was wrong with the places.
     assert_eq!(toy.posted(), ["range F-1", "range F-2", "range F-3"]);
-    assert!(toy.state.lock().unwrap().drafts.is_empty());
+    assert_eq!(toy.drafts(), 0);
+}
+
+#[tokio::test]
+async fn a_batch_that_does_not_come_out_is_published_again_and_then_finished_by_hand() {
+    for (failures, posts) in [(1, 0), (2, 2)] {
+        let failures = (1..=failures).map(|nth| (("POST !5/draft_notes/bulk_publish".to_owned(), nth), Fails::Before)).collect();
+        let toy = Toy::new(State { failures, ..State::default() }).await;
+        assert_eq!(toy.apply(&[threads(&["F-1", "F-2"])]).await.outcomes, [Outcome::Done]);
+        assert_eq!((toy.posted(), toy.drafts()), (vec!["range F-1".to_owned(), "range F-2".to_owned()], 0));
+        assert_eq!(toy.lines().iter().filter(|line| *line == "POST !5/discussions").count(), posts);
+    }
 }
 
 #[tokio::test]
@@ -171,7 +200,7 @@ async fn a_newer_head_stops_before_anything_is_published() {
             (Kind::Superseded, format!("cannot approve aaaaaaaa: {said}")),
         ];
         assert_eq!(undone(&applied), expected);
-        assert!(applied.superseded() && toy.posted().is_empty() && toy.state.lock().unwrap().drafts.is_empty());
+        assert!(applied.superseded() && toy.posted().is_empty() && toy.drafts() == 0);
     }
 }
 
@@ -267,8 +296,12 @@ async fn changes_are_requested_in_the_way_of_each_version() {
         }
     }
     let toy = Toy::new(State { ignores_states: true, ..State::default() }).await;
-    let said = "cannot request changes of !5 of project 42: GitLab took it and did nothing: the bot's user must be a reviewer of the merge request";
+    let said = "cannot request changes of !5 of project 42: GitLab took it and did nothing";
     assert_eq!(undone(&toy.apply(&both[..1]).await), [(Kind::Forbidden, said.to_owned())]);
+    let toy = Toy::new(State { answers: vec![("/reviewers", Answer::json(200, &json!([])))], ..State::default() }).await;
+    let said = "cannot request changes of !5 of project 42: the bot's user is no reviewer of the merge request";
+    assert_eq!(undone(&toy.apply(&both[..1]).await), [(Kind::Forbidden, said.to_owned())]);
+    assert_eq!(toy.lines(), ["GET !5/reviewers"]);
     let no = json!({ "data": { "mergeRequestRequestChanges": null }, "errors": [{ "message": "you don't have permission" }] });
     let mut toy = Toy::new(State { answers: vec![("graphql", Answer::json(200, &no))], ..State::default() }).await;
     toy.version = version(18, 0);

@@ -123,8 +123,11 @@ impl State {
         match parts.as_slice() {
             ["GET", "!5"] => {
                 let head = commit(self.head.unwrap_or('a'));
-                ok(&crate::gitlab::tests::request(&json!({ "sha": head.as_str(), "diff_refs": null })))
+                let refs = json!({ "base_sha": commit('b').as_str(), "start_sha": commit('c').as_str(), "head_sha": head.as_str() });
+                ok(&crate::gitlab::tests::request(&json!({ "diff_refs": refs })))
             }
+            ["GET", "user"] => ok(&json!({ "id": 9001, "username": "bot" })),
+            ["GET", "metadata"] => ok(&json!({ "version": "19.5.0-ee" })),
             ["GET", "!5", "discussions"] => ok(&self.discussions.clone().into()),
             ["GET", "!5", "draft_notes"] => {
                 ok(&self.drafts.iter().map(|(id, note, position)| json!({ "id": id, "note": note, "position": position })).collect())
@@ -215,7 +218,7 @@ impl State {
 pub(super) struct Toy {
     pub(super) state: Arc<Mutex<State>>,
     pub(super) server: Server,
-    gitlab: Gitlab,
+    pub(super) gitlab: Gitlab,
     refs: DiffRefs,
     me: Person,
     pub(super) version: ServerVersion,
@@ -248,6 +251,18 @@ impl Toy {
     pub(super) fn lines(&self) -> Vec<String> {
         let short = |line: String| line.replace("projects/42/merge_requests/5", "!5").replace("?per_page=100", "");
         self.server.lines().into_iter().map(short).collect()
+    }
+
+    /// The drafts that are there.
+    pub(super) fn drafts(&self) -> usize {
+        self.state.lock().unwrap().drafts.len()
+    }
+
+    /// The first words of all notes, replies included.
+    pub(super) fn words(&self) -> Vec<String> {
+        let state = self.state.lock().unwrap();
+        let notes = state.discussions.iter().flat_map(|discussion| discussion["notes"].as_array().unwrap());
+        notes.map(|note| note["body"].as_str().unwrap().lines().next().unwrap().to_owned()).collect()
     }
 
     /// The threads and notes that are there: kind of place and first line of the first note.

@@ -169,7 +169,7 @@ async fn discussions_of_every_kind_are_read() {
 }
 
 fn award(id: u64) -> Value {
-    json!({ "id": id, "name": "thumbsdown", "user": user(id, "u") })
+    json!({ "id": id, "name": "thumbsdown", "user": user(id, "u"), "created_at": "2026-11-01T10:00:00.000Z" })
 }
 
 /// The number of entries of a list in the pages that a server gives, and what it was asked.
@@ -215,7 +215,8 @@ async fn pages_that_never_end_do() {
 async fn a_list_that_breaks_off_is_no_short_list() {
     let first = || Answer::json(200, &json!([award(1)])).with("link", r#"</x?page=2>; rel="next""#);
     for (broken, kind) in [
-        (Answer::text(200, "application/json", r#"[{"id":1,"#), Kind::NotGitlab),
+        (Answer::text(200, "application/json", r#"[{"id":1,"#), Kind::Unavailable),
+        (Answer::text(200, "application/json", r#"[{"id":1],"#), Kind::NotGitlab),
         (Answer::json(200, &json!([{ "id": 1 }])), Kind::Unexpected),
         (Answer::json(200, &json!({ "message": "hello" })), Kind::Unexpected),
         (Answer::broken(), Kind::Unavailable),
@@ -247,9 +248,9 @@ async fn votes_are_those_of_the_bot() {
         )
     };
     for (answers, approved, requested_changes) in [
-        ([approvals(9001), reviewers("reviewed")], true, false),
-        ([approvals(7), reviewers("requested_changes")], false, true),
-        ([Answer::json(200, &json!({ "approved_by": null })), Answer::json(200, &json!([]))], false, false),
+        ([reviewers("reviewed"), approvals(9001)], true, false),
+        ([reviewers("requested_changes"), approvals(7)], false, true),
+        ([Answer::json(200, &json!([])), Answer::json(200, &json!({ "approved_by": null }))], false, false),
     ] {
         let server = Server::script(answers).await;
         assert_eq!(gitlab(&server).votes(TARGET, &me(), 3).await, Ok(BotState { approved, requested_changes, drafts: 3 }));

@@ -41,7 +41,8 @@ async fn what_fails_for_a_moment_is_asked_again_and_every_request_counts() {
     let limited = Answer::text(429, "text/plain", "Retry later\n").with("retry-after", "0");
     let application = Answer::json(429, &json!({ "message": { "error": "This endpoint has been requested too many times." } }));
     let page = Answer::text(502, "text/html", "<html><body>502 Bad Gateway</body></html>");
-    for failure in [limited, application, page, Answer::broken(), Answer::json(503, &json!({})), Answer::json(500, &json!({}))] {
+    let cut = Answer::text(200, "application/json", r#"{ "id": 90"#);
+    for failure in [limited, application, page, cut, Answer::broken(), Answer::json(503, &json!({})), Answer::json(500, &json!({}))] {
         let server = Server::script([failure.clone(), failure, user()]).await;
         let gitlab = gitlab(&server);
         assert_eq!(gitlab.me().await, Ok(me()));

@@ -326,6 +326,18 @@ fn a_request_for_changes_goes_when_it_is_met_and_not_when_nobody_looked() {
 }
 
 #[test]
+fn a_request_for_changes_is_made_again_when_a_batch_has_hidden_it() {
+    let mut toy = Toy::new();
+    let more = [on_file("a", Severity::Critical), on_file("b", Severity::Critical)];
+    done(&mut toy, VOTING, &more[..1], &[]);
+    let next = Run { head: '2', ..VOTING };
+    let blind = Run { reliance: Reliance { complete: false, ..RUN.reliance }, ..next };
+    assert_eq!(done(&mut toy.clone(), blind, &more, &[]), ["edit", "open 1", "request"]);
+    assert_eq!(done(&mut toy, next, &more, &[]), ["edit", "open 1", "request"]);
+    assert_eq!(done(&mut toy, next, &more, &[]), ["edit"]);
+}
+
+#[test]
 fn a_summary_of_a_former_bot_is_followed_by_one_of_our_own() {
     let mut toy = Toy::new();
     let findings = [on_lines("a", Severity::Critical, 2, 4)];
