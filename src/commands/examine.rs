@@ -12,7 +12,7 @@ use super::input::Input;
 use super::prepare::{Prepared, prepare};
 use crate::agent::{Desk, FollowedUp, Heard, Judged, Models, Panel, coordinate, follow_up, panel, refute};
 use crate::change::{Change, FileDiff, Interdiff, RepoPath, looks_secret};
-use crate::codex::{RuleId, Scope, Source, detect};
+use crate::codex::{Mask, RuleId, Scope, Source, detect};
 use crate::error::Failure;
 use crate::report::plural;
 use crate::review::brief::{self, RequestWords};
@@ -209,7 +209,7 @@ pub async fn examine_prepared(
     let reviewed = &prepared.filtered.reviewed;
     let scope = |file: &FileDiff| if reviewed.file(file.path()).is_some() { Scope::All } else { Scope::SecretsAndSteering };
     let detected = detect(&prepared.rules, &input.change, &prepared.sources, scope);
-    let hits = review::from_hits(&detected.hits, &prepared.rules, &shown);
+    let hits = masked(review::from_hits(&detected.hits, &prepared.rules, &shown), &prepared.mask);
 
     let mode = match silent.or(match orders.reading {
         Reading::Nobody(why) => Some(why.to_owned()),
@@ -359,7 +359,7 @@ async fn with_reviewers(roster: &Roster, panel_: &Panel<'_>, hits: Checked, fiel
         ceilings: &ceilings,
         mask: &desk.mask,
     };
-    let passed = review::check(claims, &ground);
+    let passed = masked(review::check(claims, &ground), &desk.mask);
     let by_models = !passed.findings.is_empty();
     let mut dropped: Vec<_> = hits.dropped.into_iter().chain(passed.dropped).collect();
     let merged = review::merge(hits.findings.into_iter().chain(passed.findings).collect());
@@ -376,7 +376,7 @@ async fn with_reviewers(roster: &Roster, panel_: &Panel<'_>, hits: Checked, fiel
             incomplete.push(Gap { what, by_budget: *by_budget });
         }
         reports.push(report);
-        let judged = masked(review::judge(findings, &judgements, &ceilings), desk);
+        let judged = masked(review::judge(findings, &judgements, &ceilings), &desk.mask);
         dropped.extend(judged.dropped);
         findings = judged.findings;
     }
@@ -385,7 +385,7 @@ async fn with_reviewers(roster: &Roster, panel_: &Panel<'_>, hits: Checked, fiel
         let Judged { judgements, report, spent: used } = refute(&prompt, &findings, panel_).await;
         reports.push(report);
         spent.extend(used);
-        let refuted = masked(review::refute(findings, &judgements), desk);
+        let refuted = masked(review::refute(findings, &judgements), &desk.mask);
         dropped.extend(refuted.dropped);
         findings = refuted.findings;
     }
@@ -401,17 +401,18 @@ fn judge_prompt(prompt: &review::Prompt, settings: &Settings) -> review::Prompt 
     prompt
 }
 
-/// Judges rewrite titles and bodies and give reasons: a secret that they wrote out is masked like any other.
-fn masked(mut checked: Checked, desk: &Desk) -> Checked {
+/// Judges rewrite titles and bodies and give reasons, and the reason of a suppression is quoted from the code: a secret in there is masked like
+/// any other.
+fn masked(mut checked: Checked, mask: &Mask) -> Checked {
     for finding in &mut checked.findings {
         let Finding { title, body, standing, .. } = finding;
         if *standing != Standing::Confirmed {
-            *title = desk.mask.apply(title);
-            *body = desk.mask.apply(body);
+            *title = mask.apply(title);
+            *body = mask.apply(body);
         }
     }
     for dropped in &mut checked.dropped {
-        dropped.detail = desk.mask.apply(&dropped.detail);
+        dropped.detail = mask.apply(&dropped.detail);
     }
     checked
 }
