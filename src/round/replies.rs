@@ -18,8 +18,9 @@ const DISMISSING: [&str; 6] = ["won't fix", "wont fix", "wontfix", "will not fix
 const TAKING_BACK: [&str; 3] = ["reopen", "will fix", "please fix"];
 /// Words that disagree; a reason must follow.
 const DISAGREEING: [&str; 3] = ["i disagree", "disagree", "disagreed"];
-/// Words behind “acknowledged” that say that it will be fixed after all.
-const PROMISES: [&str; 4] = ["will fix", "'ll fix", "fixing", "fixed"];
+/// Words behind “acknowledged” that say, at the beginning of the reason, that it will be fixed after all.
+const PROMISES: [&str; 9] =
+    ["will fix", "i will fix", "i'll fix", "we will fix", "we'll fix", "going to fix", "fixing", "fixed", "will be fixed"];
 
 /// What a note says about the finding in whose thread it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,8 +139,11 @@ pub fn word(body: &str) -> Option<Word> {
     }
     if let Some(rest) = behind(&DISMISSING) {
         let why = reason(rest);
-        let promise = PROMISES.iter().any(|promise| why.to_lowercase().replace('’', "'").contains(promise));
-        return (!promise).then(|| Word::Dismiss(one_line(&why, MAX_WHY_CHARS)));
+        let said = why.to_lowercase().replace('’', "'");
+        // “Won't fix: the list is fixed” promises nothing.
+        let acknowledges = plain.get(..3).is_some_and(|word| word.eq_ignore_ascii_case("ack"));
+        let promises = acknowledges && PROMISES.iter().any(|promise| said.starts_with(promise));
+        return (!promises).then(|| Word::Dismiss(one_line(&why, MAX_WHY_CHARS)));
     }
     behind(&TAKING_BACK).map(|_| Word::TakeBack)
 }

@@ -231,15 +231,7 @@ impl Loader<'_> {
             }
         }
         self.codex(raw.codex, settings)?;
-        if let Some(bots) = raw.dependency_bots {
-            if let Some(authors) = bots.authors {
-                settings.dependency_bots.authors = authors;
-                self.set_here("dependency_bots.authors");
-            }
-            if let Some(branches) = bots.branches {
-                settings.dependency_bots.branches = self.globs("dependency_bots.branches", &branches)?;
-            }
-        }
+        self.dependency_bots(raw.dependency_bots, settings)?;
         self.publish(raw.publish, settings)?;
         if let Some(word) = raw.fail_on {
             settings.fail_on = fail_on(&word.value).map_err(|message| self.invalid(&word, message).hint(FAIL_ON_HINT))?;
@@ -377,6 +369,18 @@ impl Loader<'_> {
         let valid = Severity::WORST_FIRST.map(Severity::word);
         Severity::parse(&word.value)
             .ok_or_else(|| self.invalid(word, format!("`{}` is no severity", word.value)).nearest(&word.value, valid))
+    }
+
+    fn dependency_bots(&mut self, raw: Option<file::DependencyBots>, settings: &mut Settings) -> Result<(), Fault> {
+        let Some(bots) = raw else { return Ok(()) };
+        if let Some(authors) = bots.authors {
+            settings.dependency_bots.authors = authors;
+            self.set_here("dependency_bots.authors");
+        }
+        if let Some(branches) = bots.branches {
+            settings.dependency_bots.branches = self.globs("dependency_bots.branches", &branches)?;
+        }
+        Ok(())
     }
 
     fn publish(&mut self, raw: Option<file::Publish>, settings: &mut Settings) -> Result<(), Fault> {

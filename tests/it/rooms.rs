@@ -18,7 +18,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("model", "error exit review settings"),
     ("agent", "change checkout codex error model review"),
     ("telemetry", "env"),
-    ("commands", "agent change checkout cli codex env error exit gitlab model report review settings story telemetry yaml"),
+    ("commands", "agent change checkout cli codex comment env error exit gitlab model report review round settings story telemetry yaml"),
 ];
 
 /// Rooms that do no I/O.

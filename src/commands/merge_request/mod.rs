@@ -191,13 +191,24 @@ async fn enter(gitlab: &Gitlab, job: &Job, args: &ReviewArgs, env: &Env) -> Resu
         Ok(_) => {}
         Err(error) => remarks.push(format!("nothing was posted: {error}; update Assize in this pipeline")),
     }
-    let state = remembered.as_ref().map_or_else(|_| State::new(), |remembered| remembered.state.clone());
     let roles = ledger::roles(gitlab, &scene, &conversation, &settings).await?;
     let flag = super::forced_by_flag(args.source.tier.as_deref(), false);
     let asked = asked(gitlab, &scene, flag, &settings).await?;
     remarks.extend(asked.remarks.iter().cloned());
-    let lifted = None;
-    let mut stage = Stage { scene, policy, settings, keys, bots, conversation, remembered, state, roles, lifted, asked, remarks };
+    let mut stage = Stage {
+        state: remembered.as_ref().map_or_else(|_| State::new(), |remembered| remembered.state.clone()),
+        lifted: None,
+        scene,
+        policy,
+        settings,
+        keys,
+        bots,
+        conversation,
+        remembered,
+        roles,
+        asked,
+        remarks,
+    };
     stage.lifted = lifted_by(gitlab, &stage).await?;
     Ok(Ok(stage))
 }

@@ -61,6 +61,8 @@ fn a_few_words_at_the_beginning_count() {
         ("won't fix?", Some(Word::Ask("won't fix?".to_owned()))),
         ("@bob is this yours?", None),
         ("acknowledged, will fix with the next push", None),
+        ("won't fix: `sort` comes from a fixed list", dismiss("`sort` comes from a fixed list")),
+        ("ack: the list is fixed", dismiss("the list is fixed")),
         ("acknowledgedly", None),
         ("We won't fix", None),
         ("> won't fix", None),

@@ -1,11 +1,12 @@
 //! `assize review` in the pipeline of a merge request, against a GitLab that enforces the real rules.
 
 mod first_round;
+mod rounds;
 
 use assize::env::{Env, Io};
 use assize::exit::Exit;
 
-use crate::gitlab::{Depth, Edit, GitLab, Job, Mr, Options, Person, Pipeline, Project, Role, Scope};
+use crate::gitlab::{Depth, Edit, GitLab, Job, Mr, Options, Person, Pipeline, Role, Scope};
 
 /// A file that is fine.
 const ORDERS: &str =
@@ -16,10 +17,8 @@ const INJECTED: &str = "\"\"\"Orders.\"\"\"\n\n\ndef find(db, customer, sort):\n
 /// A project with a merge request, people and a bot.
 pub(super) struct Shop {
     pub(super) gitlab: GitLab,
-    pub(super) project: Project,
     pub(super) author: Person,
     pub(super) reviewer: Person,
-    pub(super) bot: Person,
     pub(super) mr: Mr,
     token: String,
 }
@@ -31,6 +30,14 @@ pub(super) struct Ran {
     pub(super) stderr: String,
     /// The folder that it ran in, with what it left there.
     pub(super) job: Job,
+}
+
+impl Ran {
+    /// Returns how many requests GitLab got since they were last forgotten.
+    #[expect(clippy::unused_self, reason = "it reads as the question that it is")]
+    pub(super) fn calls(&self, shop: &Shop) -> usize {
+        shop.gitlab.calls().len()
+    }
 }
 
 impl Shop {
@@ -47,12 +54,17 @@ impl Shop {
         let bot = project.bot("assize", Role::Developer);
         let token = project.token(&bot, Scope::Api);
         let mr = project.merge_request(&author, edit);
-        Self { gitlab, project, author, reviewer, bot, mr, token }
+        Self { gitlab, author, reviewer, mr, token }
     }
 
     /// Runs the job of the newest head.
     pub(super) async fn run(&self) -> Ran {
         self.run_job(self.mr.job(Pipeline::Detached, Depth::Full), &[]).await
+    }
+
+    /// Runs the job of the newest head with a gate.
+    pub(super) async fn run_gated(&self, fail_on: &str) -> Ran {
+        self.run_job(self.mr.job(Pipeline::Detached, Depth::Full), &["--fail-on", fail_on]).await
     }
 
     pub(super) async fn run_job(&self, job: Job, args: &[&str]) -> Ran {
