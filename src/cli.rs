@@ -131,6 +131,9 @@ pub struct ReviewArgs {
     /// Run the detectors only
     #[arg(long)]
     pub no_model: bool,
+    /// In the pipeline of a merge request: print what would be posted, and post nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Formats of the result.

@@ -10,6 +10,7 @@ pub mod comment;
 pub mod env;
 pub mod error;
 pub mod exit;
+pub mod gitlab;
 pub mod model;
 pub mod report;
 pub mod review;
@@ -130,8 +131,9 @@ fn explain(error: &clap::Error, env: &Env, io: &mut Io) -> Exit {
 
 fn complain(failure: &Failure, color: bool, io: &mut Io) {
     let (red, cyan, reset) = if color { ("\x1b[1;31m", "\x1b[1;36m", "\x1b[0m") } else { ("", "", "") };
-    let hint = failure.hint.as_ref().map(|hint| format!("{cyan}hint{reset}: {hint}\n")).unwrap_or_default();
-    say(io, &format!("{red}error{reset}: {}\n{hint}", failure.message));
+    let hint = failure.hint.as_ref().map(|hint| format!("{cyan}hint{reset}: {}\n", report::printable(hint))).unwrap_or_default();
+    // Messages quote files, paths and servers.
+    say(io, &format!("{red}error{reset}: {}\n{hint}", report::printable(&failure.message)));
 }
 
 /// Writes to standard error; when that is closed there is nobody left to tell.

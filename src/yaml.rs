@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
-use serde_saphyr::{Error, Location, MergeKeyPolicy, Options};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{Error, Location, MergeKeyPolicy, Options, Spanned};
 
 /// What is wrong in a text, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -106,19 +106,106 @@ pub fn duration(word: &str) -> Option<Duration> {
 
 /// Reads a YAML text. `first_line` is the line of the file (1-based) that `text` begins on, for front matter; `whole` is the file, for excerpts.
 pub fn read<T: DeserializeOwned>(origin: &str, text: &str, first_line: usize, whole: &str) -> Result<T, Fault> {
+    serde_saphyr::from_str_with_options(text, options()).map_err(|error| fault(origin, &error, first_line, whole))
+}
+
+fn options() -> Options {
     let mut options = Options::default();
     // Words such as `no` and `on` are strings where a string is asked for, `<<` is an ordinary key, and foreign tags are refused:
     // nothing in a file of ours needs them.
     options.strict_booleans = true;
     options.merge_keys = MergeKeyPolicy::AsOrdinary;
     options.reject_unsupported_tags = true;
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| fault(origin, &error, first_line, whole))
+    options
 }
 
 /// Returns the fault for a value that was read, but is not valid.
 pub fn invalid(origin: &str, location: Location, first_line: usize, whole: &str, message: impl Into<String>) -> Fault {
     let (line, column) = place(Some(location), first_line);
     Fault::at(origin, whole, line, column, message)
+}
+
+/// Returns the fault for a key of a text, given the keys that lead to it, e.g. `reviewers` and `securty`.
+///
+/// It is for what shows only later, when the text was read long ago; where the keys lead nowhere, the fault is about the text as a whole.
+pub fn at_key(origin: &str, text: &str, keys: &[&str], message: impl Into<String>) -> Fault {
+    let found = serde_saphyr::from_str_with_options::<Keys>(text, options()).ok().and_then(|all| all.place(keys));
+    match found {
+        Some(location) => invalid(origin, location, 1, text, message),
+        None => Fault::whole(origin, message),
+    }
+}
+
+/// The keys of a text with their places; values that are no mappings hold none.
+struct Keys(Vec<(Spanned<String>, Keys)>);
+
+impl Keys {
+    fn place(&self, keys: &[&str]) -> Option<Location> {
+        let (first, rest) = keys.split_first()?;
+        let (key, below) = self.0.iter().find(|(key, _)| key.value == *first)?;
+        if rest.is_empty() { Some(key.referenced) } else { below.place(rest) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyKeys)
+    }
+}
+
+struct AnyKeys;
+
+impl<'de> Visitor<'de> for AnyKeys {
+    type Value = Keys;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Keys, A::Error> {
+        let mut keys = Vec::new();
+        while let Some(entry) = entries.next_entry::<Spanned<String>, Keys>()? {
+            keys.push(entry);
+        }
+        Ok(Keys(keys))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Keys, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Keys(Vec::new()))
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Keys, D::Error> {
+        Keys::deserialize(deserializer)
+    }
+
+    fn visit_unit<E>(self) -> Result<Keys, E> {
+        Ok(Keys(Vec::new()))
+    }
+
+    fn visit_none<E>(self) -> Result<Keys, E> {
+        Ok(Keys(Vec::new()))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Keys, E> {
+        Ok(Keys(Vec::new()))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Keys, E> {
+        Ok(Keys(Vec::new()))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Keys, E> {
+        Ok(Keys(Vec::new()))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Keys, E> {
+        Ok(Keys(Vec::new()))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Keys, E> {
+        Ok(Keys(Vec::new()))
+    }
 }
 
 fn place(location: Option<Location>, first_line: usize) -> (usize, usize) {
@@ -138,7 +225,25 @@ fn fault(origin: &str, error: &Error, first_line: usize, whole: &str) -> Fault {
             at(format!("unknown value `{variant}`")).nearest(variant, expected.iter().copied())
         }
         Error::SerdeMissingField { field, .. } => at(format!("the key `{field}` is missing")),
+        Error::DuplicateMappingKey { key: Some(key), .. } => at(format!("the key `{key}` is there twice")).hint("leave one of them"),
+        Error::InvalidScalar { ty, .. } => at(format!("{} is expected here", noun(ty))),
+        Error::InvalidBooleanStrict { .. } => at(format!("{} is expected here", noun("boolean"))),
+        Error::Unexpected { expected, .. } => at(format!("{} is expected here", noun(expected))),
         other => at(first_sentence(&other.to_string())),
+    }
+}
+
+/// What the library calls the kind of a value, in the words of a person who writes the file.
+fn noun(kind: &str) -> &str {
+    match kind {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0 on",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "floating point" => "a number",
+        "boolean" => "`true` or `false`",
+        "string scalar" | "scalar" => "a text",
+        "sequence start" => "a list (`[…]`, or lines that begin with `-`)",
+        "mapping start" => "a mapping (`key: value`)",
+        other => other,
     }
 }
 
@@ -179,7 +284,23 @@ mod tests {
 
     #[test]
     fn a_wrong_type_names_its_place() {
-        assert_eq!(check("name: x\ncount: many\n"), "sample.yml:2:8: invalid u32\n  |\n2 | count: many\n  |        ^\nhint: -");
+        assert_eq!(
+            check("name: x\ncount: many\n"),
+            "sample.yml:2:8: a whole number from 0 on is expected here\n  |\n2 | count: many\n  |        ^\nhint: -"
+        );
+    }
+
+    #[test]
+    fn a_wrong_shape_says_what_is_expected() {
+        assert!(check("name: [x]\n").starts_with("sample.yml:1:7: a text is expected here"), "{}", check("name: [x]\n"));
+        assert!(check("- x\n").starts_with("sample.yml:1:1: a mapping (`key: value`) is expected here"), "{}", check("- x\n"));
+    }
+
+    #[test]
+    fn a_key_is_found_by_the_keys_that_lead_to_it() {
+        let text = "docs: 1\nreviewers:\n  - no\nmore:\n  security: { on: true, list: [a, { docs: 2 }] }\n  docs: ~\n";
+        assert_eq!(at_key("a.yml", text, &["more", "docs"], "bad").to_string(), "a.yml:6:3: bad\n  |\n6 |   docs: ~\n  |   ^");
+        assert_eq!(at_key("a.yml", text, &["more", "quality"], "bad").to_string(), "a.yml: bad");
     }
 
     #[test]
@@ -189,6 +310,7 @@ mod tests {
 
     #[test]
     fn a_duplicate_key_is_refused_at_its_second_place() {
-        assert!(check("name: x\nname: y\n").starts_with("sample.yml:2:1: "), "{}", check("name: x\nname: y\n"));
+        let said = check("name: x\nname: y\n");
+        assert!(said.starts_with("sample.yml:2:1: the key `name` is there twice\n"), "{said}");
     }
 }

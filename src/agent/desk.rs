@@ -15,7 +15,7 @@ use crate::change::{Change, CommitId, RepoPath};
 use crate::checkout::Files;
 use crate::codex::{Mask, Rule, RuleId, RuleSet};
 use crate::error::Failure;
-use crate::review::{Boundary, Tool, patch};
+use crate::review::{Boundary, Tool, named, patch};
 
 /// Most lines of one answer of `read_file`.
 const MAX_FILE_LINES: usize = 400;
@@ -103,9 +103,10 @@ impl Desk {
 
     fn read_diff(&self, args: &PathArgs) -> Told {
         let path = plain(&args.path);
-        let Some(file) = self.change.file(&path) else {
+        let Some(file) = named(&self.change, path.as_str()) else {
             return Told { text: format!("error: {path} is not among the changed files that are reviewed"), read: None };
         };
+        let path = file.path().clone();
         let lines = file.lines().count();
         let text = patch(file, &(0..lines));
         // A patch that is cut was not read.
@@ -115,6 +116,7 @@ impl Desk {
 
     async fn read_file(&self, args: &ReadFileArgs) -> Result<Result<String, String>, Failure> {
         let path = plain(&args.path);
+        let path = named(&self.change, path.as_str()).map_or(path, |file| file.path().clone());
         let text = match self.text(&path).await? {
             Ok(text) => text,
             Err(error) => return Ok(Err(error)),
@@ -204,8 +206,18 @@ impl Desk {
     fn read_rule(&self, args: &RuleArgs) -> Result<String, String> {
         let rule = RuleId::parse(args.id.trim()).and_then(|id| self.rules.get(&id));
         let rule = rule.ok_or_else(|| format!("there is no rule {} in force; the rule index lists all", args.id))?;
-        let Rule { id, title, severity, body, .. } = rule;
-        Ok(bounded(&format!("{id}: {title} ({severity})\n\n{body}\n")))
+        let Rule { id, title, severity, applies_to, detectors, body, .. } = rule;
+        let mut out = format!("{id}: {title} ({severity})\n");
+        for (what, globs) in [("Applies to", &applies_to.path_globs), ("Excluded", &applies_to.exclude_globs)] {
+            if !globs.is_empty() {
+                writeln!(out, "{what}: {}", globs.join(", ")).expect(NEVER_FAILS);
+            }
+        }
+        if !detectors.is_empty() {
+            out.push_str("Detected: machines have looked for the patterns of Bad on the changed lines already\n");
+        }
+        writeln!(out, "\n{body}").expect(NEVER_FAILS);
+        Ok(bounded(&out))
     }
 
     async fn git_history(&self, args: &PathArgs) -> Result<Result<String, String>, Failure> {

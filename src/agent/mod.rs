@@ -8,6 +8,6 @@ mod reading;
 mod tools;
 
 pub use desk::Desk;
-pub use judges::{Judged, coordinate, refute};
+pub use judges::{FollowedUp, Judged, coordinate, follow_up, refute};
 pub use panel::{Heard, Models, Panel, Unavailable, panel};
 pub use tools::tool_specs;

@@ -177,9 +177,10 @@ pub(super) async fn read<T>(
             Err(fault) => break Some(fault),
         };
         let calls = Calls::of(&reply);
-        let next = match calls.answer(&reply, task.submit) {
-            Some(answer) => {
-                let complaint = match parse(&answer) {
+        let answers = calls.answers(&reply, task.submit);
+        let next = match answers.as_slice() {
+            [_, ..] => {
+                let complaint = match together(answers.iter().map(&parse)) {
                     Ok(answer) => {
                         // Of two attempts the one with more to use counts; the second was asked to be whole.
                         if answer.items.len() >= items.len() || answer.unusable.is_empty() {
@@ -194,8 +195,8 @@ pub(super) async fn read<T>(
                 };
                 course.repair(reply, &complaint)
             }
-            None if calls.is_empty() => course.urge(reply),
-            None => course.work(reply, &calls, desk).await,
+            [] if calls.is_empty() => course.urge(reply),
+            [] => course.work(reply, &calls, desk).await,
         };
         match next {
             Ok(exchange) => course.request.turns.push(exchange),
@@ -426,11 +427,30 @@ impl Calls {
         self.all.is_empty()
     }
 
-    /// The answer that a reply ends with: the arguments of its last call, else the JSON in its text.
-    fn answer(&self, reply: &Reply, submit: Submit) -> Option<Value> {
-        let submitted = self.all.iter().find(|(name, _)| name == submit.tool()).map(|(_, arguments)| arguments.clone());
-        submitted.or_else(|| if self.is_empty() { json_in(&reply.text) } else { None })
+    /// The answer that a reply ends with: the arguments of each call that submits, else the JSON in its text.
+    fn answers(&self, reply: &Reply, submit: Submit) -> Vec<Value> {
+        if self.is_empty() {
+            return json_in(&reply.text).into_iter().collect();
+        }
+        self.all.iter().filter(|(name, _)| name == submit.tool()).map(|(_, arguments)| arguments.clone()).collect()
     }
+}
+
+/// One answer out of its parts: some models submit each finding with a call of its own.
+fn together<T>(parts: impl Iterator<Item = Result<Answer<T>, String>>) -> Result<Answer<T>, String> {
+    let mut whole = Answer { items: Vec::new(), unusable: Vec::new() };
+    let mut readable = false;
+    for part in parts {
+        match part {
+            Ok(part) => {
+                readable = true;
+                whole.items.extend(part.items);
+                whole.unusable.extend(part.unusable);
+            }
+            Err(error) => whole.unusable.push(error),
+        }
+    }
+    if readable { Ok(whole) } else { Err(whole.unusable.join("; ")) }
 }
 
 /// The reply with a remark, given as the answer to each of its calls: providers refuse a conversation in which one is missing.

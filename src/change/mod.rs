@@ -4,15 +4,19 @@
 mod anchor;
 mod base;
 mod digest;
+mod interdiff;
 mod language;
 mod noise;
 mod parse;
 mod path;
 mod position;
 mod print;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use anchor::{Anchor, AnchorRef, LineHash, Side, Span};
 pub use digest::patch_id;
+pub use interdiff::{CodeAt, Fate, Interdiff, Landing, Since, Spot, interdiff};
 pub use language::Language;
 pub use noise::{FilterRules, Filtered, GeneratedMarks, MARKER_LINES, Noise, filter, is_lock_file, is_migration, looks_secret};
 pub use parse::{MAX_DIFF_BYTES, MAX_FILES, MAX_HUNK_LINES, ParseError, parse};
@@ -244,6 +248,7 @@ impl Change {
         for file in &mut masked.files {
             let Content::Text(hunks) = &mut file.content else { continue };
             for hunk in hunks {
+                hunk.section = masked_heading(&hunk.section, &mask);
                 let joined = hunk.lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
                 let shown = mask(&joined);
                 if shown != joined {
@@ -253,4 +258,19 @@ impl Change {
         }
         masked
     }
+}
+
+/// A hunk's heading is a line of the file, cut by git after 80 bytes: a secret in it may lack the quote that ends it.
+fn masked_heading(heading: &str, mask: impl Fn(&str) -> String) -> String {
+    for end in ["", "\"", "'"] {
+        // Only what has begun can lack its end.
+        if heading.contains(end) {
+            let whole = format!("{heading}{end}");
+            let shown = mask(&whole);
+            if shown != whole {
+                return shown;
+            }
+        }
+    }
+    heading.to_owned()
 }

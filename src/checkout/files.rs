@@ -145,10 +145,19 @@ impl GitTree {
             input.push(0);
         }
         let source = format!("--source={}", self.tree);
-        let answer = self.git.run(&["check-attr", &source, "-z", "--stdin", "linguist-generated"], &input).await?;
+        let mut answer = self.git.run(&["check-attr", &source, "-z", "--stdin", "linguist-generated"], &input).await?;
         if !answer.ok {
-            // `--source` needs git 2.40. Without it the marks in the files' own first lines still count.
-            tracing::warn!("git cannot read .gitattributes of {}: {}", self.tree, answer.err);
+            // `--source` needs git 2.40; an index of the tree, in a place of its own, says the same to any git.
+            let keep = tempfile::Builder::new().prefix("assize-").tempdir().map_err(|error| {
+                Failure::outside(format!("cannot make a temporary folder: {error}")).hint("set TMPDIR to a folder that can be written")
+            })?;
+            let git = self.git.clone().with("GIT_INDEX_FILE", keep.path().join("index"));
+            git.output(&["read-tree", &self.tree], b"").await?;
+            answer = git.run(&["check-attr", "--cached", "-z", "--stdin", "linguist-generated"], &input).await?;
+        }
+        if !answer.ok {
+            // The marks in the files' own first lines still count.
+            tracing::warn!("git cannot read .gitattributes of {}: {}", self.tree, answer.err.lines().next().unwrap_or_default());
             return Ok(BTreeMap::new());
         }
         let fields: Vec<&[u8]> = answer.out.split(|byte| *byte == 0).collect();

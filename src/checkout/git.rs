@@ -29,6 +29,9 @@ const PASSED_ON: [&str; 9] = [
     "LD_LIBRARY_PATH",
 ];
 
+/// How git says that an object is not there: a partial clone, or a damaged one. Nothing is fetched here on its own.
+const LACKS_OBJECTS: [&str; 3] = ["unable to read", "bad object", "could not fetch"];
+
 /// A directory to run git in.
 #[derive(Clone, Debug)]
 pub struct Git {
@@ -127,8 +130,19 @@ impl Git {
         if answer.ok {
             return Ok(answer.out);
         }
-        let what = args.iter().find(|arg| !arg.starts_with('-')).copied().unwrap_or_default();
+        let mut words = args.iter().copied();
+        let what = loop {
+            match words.next() {
+                Some("-c") => _ = words.next(),
+                word => break word.unwrap_or_default(),
+            }
+        };
         let first = answer.err.lines().next().unwrap_or("it gave no reason").to_owned();
-        Err(Failure::usage(format!("`git {what}` failed in {}: {first}", self.dir.display())))
+        let failure = Failure::usage(format!("`git {what}` failed in {}: {first}", self.dir.display()));
+        Err(if LACKS_OBJECTS.iter().any(|words| answer.err.contains(words)) {
+            failure.hint("the clone lacks some of its objects: fetch them with `git fetch --refetch --no-filter`, or clone whole")
+        } else {
+            failure
+        })
     }
 }

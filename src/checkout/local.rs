@@ -25,12 +25,16 @@ pub struct Local {
     pub files: Files,
     /// The base's files, if there is a base.
     pub base_files: Option<Files>,
+    /// What to do, or to know, when nothing differs, as a clause.
+    pub instead: String,
 }
 
 /// The tree without files: what a repository without commits is compared with.
 const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 /// Branches that are tried when no remote says which one is the default.
 const DEFAULT_BRANCHES: [&str; 4] = ["origin/main", "origin/master", "main", "master"];
+/// How the commit is reviewed that has none before it.
+const REVIEW_FIRST: &str = "`git show --format= HEAD | assize review --diff - --repo .`";
 /// Exactly the diff GitLab makes, whatever the user has configured.
 pub(super) const DIFF: [&str; 12] = [
     "diff",
@@ -69,6 +73,11 @@ pub async fn local(dir: &Path, base: Option<&str>, env: &Env) -> Result<Local, F
             (Some(found), against)
         }
     };
+    let instead = match &head {
+        Some(_) if commit(&git, "HEAD~1").await?.is_none() => format!("{REVIEW_FIRST} reviews the only commit"),
+        Some(_) => "`--base HEAD~1` reviews the last commit".to_owned(),
+        None => "there is nothing to review yet".to_owned(),
+    };
     let work = if is_bare == "true" { None } else { git.ask(&["rev-parse", "--show-toplevel"]).await? };
     let (reader, tree, what) = match (&work, &head) {
         (Some(top), _) => {
@@ -91,6 +100,7 @@ pub async fn local(dir: &Path, base: Option<&str>, env: &Env) -> Result<Local, F
         diff,
         files: Files::git(reader.git, &tree, reader.keep),
         base_files,
+        instead,
     })
 }
 
@@ -131,7 +141,7 @@ async fn find_base(git: &Git, head: &CommitId, name: Option<&str>) -> Result<(Co
     Err(if shallow {
         failure.hint("the clone is shallow: run `git fetch --unshallow` (in GitLab CI set GIT_DEPTH: \"0\"), or name a commit that is here with --base")
     } else {
-        failure.hint("name the commit to compare with: --base REF")
+        failure.hint("their histories are unrelated: name a commit that HEAD comes from with --base, or review `git diff` with --diff -")
     })
 }
 
@@ -141,6 +151,9 @@ async fn unknown_base(git: &Git, name: &str) -> Result<Failure, Failure> {
     let known: Vec<&str> = refs.lines().collect();
     let failure = Failure::usage(format!("there is no commit `{name}` in this repository"));
     let shallow = git.ask(&["rev-parse", "--is-shallow-repository"]).await?.as_deref() == Some("true");
+    if !shallow && name.starts_with("HEAD") && commit(git, "HEAD~1").await?.is_none() {
+        return Ok(failure.hint(format!("HEAD is the first commit: {REVIEW_FIRST} reviews it")));
+    }
     Ok(match crate::yaml::nearest(name, &known) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
         None if shallow => failure.hint("the clone is shallow: fetch the commit first, e.g. `git fetch --unshallow`"),
@@ -190,7 +203,7 @@ impl Snapshot {
             };
             let store = path("objects").await?.ok_or_else(|| Failure::usage(format!("cannot find the objects of {}", top.display())))?;
             if let Some(current) = path("index").await?.filter(|current| current.is_file()) {
-                std::fs::copy(&current, &index).map_err(|error| Failure::outside(format!("cannot read {}: {error}", current.display())))?;
+                copy_index(&current, &index).map_err(|error| Failure::outside(format!("cannot copy {}: {error}", current.display())))?;
             }
             own.with("GIT_INDEX_FILE", &index).with("GIT_OBJECT_DIRECTORY", &objects).with("GIT_ALTERNATE_OBJECT_DIRECTORIES", store)
         } else {
@@ -209,6 +222,14 @@ impl Snapshot {
     fn into_files_source(self) -> Reader {
         Reader { git: self.git, keep: Some(std::sync::Arc::new(self.keep)) }
     }
+}
+
+/// Copies an index with its age: git compares the content of files that are no older than the index, since their times alone cannot tell whether
+/// they changed after it. In a copy that is newer, an edit of the same size within the same second would pass for no edit.
+fn copy_index(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::copy(from, to)?;
+    let written = std::fs::metadata(from)?.modified()?;
+    std::fs::File::options().write(true).open(to)?.set_modified(written)
 }
 
 fn same_folder(a: &Path, b: &Path) -> bool {

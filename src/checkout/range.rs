@@ -25,6 +25,7 @@ pub async fn range(dir: &Path, base: &CommitId, head: &CommitId, env: &Env) -> R
         diff,
         files: Files::git(git.clone(), head.as_str(), None),
         base_files: Some(Files::git(git, base.as_str(), None)),
+        instead: "the two commits hold the same files".to_owned(),
     })
 }
 

@@ -25,7 +25,9 @@ pub fn suppression(line: &str, rule: &RuleId) -> Option<String> {
         }
         // What closes the comment is no reason, nor is what opens the next one.
         let reason = captures.get(2)?.as_str().trim_end_matches(|c: char| !c.is_alphanumeric() && !matches!(c, ')' | '.' | '!' | '?'));
-        reason.contains(char::is_alphanumeric).then(|| reason.trim().to_owned())
+        // Nor is another rule's ID: it says what is switched off, not why.
+        let says_why = |word: &str| word.contains(char::is_alphanumeric) && RuleId::parse(word.trim_matches([',', ';', ':'])).is_none();
+        reason.split_whitespace().any(says_why).then(|| reason.trim().to_owned())
     })
 }
 

@@ -7,7 +7,7 @@ use crate::cli::{ConfigArgs, ConfigCommand};
 use crate::env::{Env, Io};
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::settings::{self, Effective, Flags, Key, ModelClass};
+use crate::settings::{self, Effective, Flags, Key, ModelClass, Speaker};
 
 /// Runs the command.
 pub async fn run(command: &ConfigCommand, env: &Env, io: &mut Io) -> Result<Exit, Failure> {
@@ -33,7 +33,7 @@ pub async fn run(command: &ConfigCommand, env: &Env, io: &mut Io) -> Result<Exit
 
 async fn load(args: &ConfigArgs, env: &Env) -> Result<(Option<String>, Effective), Failure> {
     let config = input::gather_config(args, env).await?;
-    let effective = settings::load(config.as_ref(), env, &Flags::default())?;
+    let effective = settings::load(config.as_ref(), env, &Flags::default(), Speaker::Owner)?;
     Ok((config.map(|config| config.name), effective))
 }
 
@@ -87,13 +87,13 @@ fn show(effective: &Effective) -> String {
     for (id, severity) in &settings.codex.severity {
         line(&format!("codex.severity.{id}"), severity.to_string());
     }
-    let publish = settings.publish;
+    let publish = &settings.publish;
     let mode = if publish.shadow { "shadow" } else { "comment" };
     line(
         "publish",
         format!(
-            "{{ mode: {mode}, approve: {}, max_threads: {}, thread_severity: {}, labels: {} }}",
-            publish.approve, publish.max_threads, publish.thread_severity, publish.labels
+            "{{ mode: {mode}, approve: {}, max_threads: {}, thread_severity: {}, labels: {}, former_bots: {:?} }}",
+            publish.approve, publish.max_threads, publish.thread_severity, publish.labels, publish.former_bots
         ),
     );
     let gate = settings.fail_on.verdict.map_or("never", |verdict| verdict.word());

@@ -2,6 +2,7 @@
 //! that a run and its repetition go the same way.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
@@ -9,30 +10,58 @@ use tokio::time::Instant;
 
 use super::input::Input;
 use super::prepare::{Prepared, prepare};
-use crate::agent::{Desk, Heard, Judged, Models, Panel, coordinate, panel, refute};
-use crate::change::{Change, FileDiff, RepoPath, looks_secret};
-use crate::codex::{Scope, Source, detect};
+use crate::agent::{Desk, FollowedUp, Heard, Judged, Models, Panel, coordinate, follow_up, panel, refute};
+use crate::change::{Change, FileDiff, Interdiff, RepoPath, looks_secret};
+use crate::codex::{Mask, RuleId, Scope, Source, detect};
 use crate::error::Failure;
 use crate::report::plural;
 use crate::review::brief::{self, RequestWords};
+use crate::review::risk::Forced;
 use crate::review::{
-    self, Boundary, Checked, Choice, Claim, Coverage, FileRead, Finding, Gap, Ground, Group, LeftOut, Mode, ModelClass, Outcome, Prompts,
-    Review, ReviewerName, ReviewerReport, Roster, Severity, Spending, Spent, Standing, Subject, Tier, Verdict, groups, risk, roster,
+    self, Boundary, Checked, Choice, Claim, Coverage, FileRead, Finding, FollowUp, Gap, Ground, Group, LeftOut, Mode, ModelClass, Outcome,
+    Prompts, Review, ReviewerName, ReviewerReport, Roster, Severity, Spending, Spent, Standing, Subject, Tier, Verdict, groups, risk,
+    roster,
 };
 use crate::settings::Settings;
+use crate::yaml;
 
 /// What a run is told beside its settings.
 pub struct Orders<'a> {
-    /// A forced tier.
-    pub tier: Option<&'a str>,
+    /// A tier that somebody asks for.
+    pub forced: Option<Forced>,
     /// Only these reviewers.
     pub only: BTreeSet<ReviewerName>,
+    /// Why only these, as a clause.
+    pub only_why: &'static str,
     /// Not these reviewers.
     pub skip: BTreeSet<ReviewerName>,
     /// The secret that boundaries and marks derive from.
     pub key: &'a [u8],
     /// What the author wrote.
     pub words: Option<RequestWords>,
+    /// How much of the change the reviewers read.
+    pub reading: Reading<'a>,
+}
+
+/// How much of a change the reviewers read. Detectors look at all of it.
+#[derive(Clone, Copy)]
+pub enum Reading<'a> {
+    /// All of it.
+    Whole,
+    /// What changed since an earlier version.
+    Since(&'a Interdiff),
+    /// Nothing; the reason, as a clause.
+    Nobody(&'a str),
+}
+
+impl Reading<'_> {
+    /// Returns the part of the change that is read.
+    fn part(self, change: Change) -> Change {
+        match self {
+            Self::Since(interdiff) => interdiff.narrowed(&change),
+            Self::Whole | Self::Nobody(_) => change,
+        }
+    }
 }
 
 /// Who answers.
@@ -53,6 +82,47 @@ pub struct Examined {
     pub texts: BTreeMap<RepoPath, String>,
     /// The team's prompts and rules, and AGENTS.md: what decided beside the change, by path.
     pub policy: Vec<(String, String)>,
+    /// The rules whose detectors looked at all of the change.
+    pub looked: BTreeSet<RuleId>,
+    /// Who can be asked more; none without models.
+    pub sitting: Option<Sitting>,
+}
+
+/// The models of a run with all that they read from: the reviewers' table, at which questions can be put when the review is done.
+pub struct Sitting {
+    models: Models,
+    desk: Desk,
+    system: Arc<str>,
+    groups: Vec<Group>,
+    prompts: Prompts,
+    tier: Tier,
+    deadline: Instant,
+}
+
+impl Sitting {
+    fn panel<'a>(&'a self, words: Option<&'a RequestWords>, settings: &'a Settings) -> Panel<'a> {
+        Panel {
+            models: &self.models,
+            desk: &self.desk,
+            system: self.system.clone(),
+            groups: &self.groups,
+            words,
+            language: &settings.language,
+            max_agents: settings.limits.max_agents,
+            deadline: self.deadline,
+        }
+    }
+
+    /// Puts questions about findings of earlier rounds.
+    pub async fn follow_up(&self, questions: &[FollowUp], settings: &Settings) -> FollowedUp {
+        let prompt = judge_prompt(&self.prompts.follow_up, settings);
+        follow_up(&prompt, judge_class(&prompt, self.tier), questions, &self.panel(None, settings)).await
+    }
+}
+
+/// The class of models that a judge is asked from: the top model judges where everybody reviews; elsewhere the standard one is enough.
+fn judge_class(prompt: &review::Prompt, tier: Tier) -> ModelClass {
+    if tier == Tier::Full { prompt.class } else { prompt.class.max(ModelClass::Standard) }
 }
 
 /// What a run will do, before anybody is asked.
@@ -71,12 +141,25 @@ pub struct Planned {
 
 /// Returns what a run will do. It calls no model.
 pub async fn plan(input: &Input, settings: &Settings, orders: &Orders<'_>, group_bytes: usize) -> Result<Planned, Failure> {
-    let prepared = prepare(input, settings, orders.tier, orders.key).await?;
+    let prepared = prepare(input, settings, orders.forced.as_ref(), orders.key).await?;
+    seat(prepared, input, settings, orders, group_bytes)
+}
+
+/// Returns who reads a prepared change, in which groups.
+fn seat(prepared: Prepared, input: &Input, settings: &Settings, orders: &Orders<'_>, group_bytes: usize) -> Result<Planned, Failure> {
     let prompts = Prompts::with(&prepared.prompts)?;
     let known: BTreeSet<&str> = prompts.all().map(|prompt| prompt.name.as_str()).collect();
-    for name in settings.reviewers.keys().chain(&orders.only).chain(&orders.skip) {
+    // Coordinator and refuter have settings, but nobody chooses them: they run when there is something to judge.
+    let chosen: BTreeSet<&str> = prompts.reviewers.iter().map(|prompt| prompt.name.as_str()).collect();
+    let configured = settings.reviewers.keys().map(|name| (name, true));
+    for (name, in_file) in configured.chain(orders.only.iter().chain(&orders.skip).map(|name| (name, false))) {
+        let known = if in_file { &known } else { &chosen };
         if !known.contains(name.as_str()) {
-            let fault = crate::yaml::Fault::whole("reviewers", format!("there is no reviewer `{name}`"));
+            let message = format!("there is no reviewer `{name}`");
+            let fault = match &input.config {
+                Some(config) if in_file => yaml::at_key(&config.name, &config.text, &["reviewers", name.as_str()], message),
+                Some(_) | None => yaml::Fault::whole("reviewers", message),
+            };
             return Err(fault.nearest(name.as_str(), known.iter().copied()).into());
         }
     }
@@ -85,11 +168,12 @@ pub async fn plan(input: &Input, settings: &Settings, orders: &Orders<'_>, group
         tier: prepared.tier.tier,
         settings: &settings.reviewers,
         only: &orders.only,
+        only_why: orders.only_why,
         skip: &orders.skip,
         any_rule: reviewed.iter().any(|file| prepared.rules.applicable(file.path()).next().is_some()),
     };
     let roster = roster(&prompts.reviewers, &prepared.filtered, choice);
-    let masked = input.change.masked(|text| prepared.mask.apply(text));
+    let masked = orders.reading.part(input.change.masked(|text| prepared.mask.apply(text)));
     let part =
         |wanted: &dyn Fn(&RepoPath) -> bool| Change::new(masked.files().iter().filter(|file| wanted(file.path())).cloned().collect());
     let noise: BTreeSet<&RepoPath> = prepared.filtered.security_only.iter().collect();
@@ -102,23 +186,39 @@ pub async fn plan(input: &Input, settings: &Settings, orders: &Orders<'_>, group
 
 /// Reviews a change.
 pub async fn examine(input: &Input, settings: &Settings, orders: &Orders<'_>, voices: Voices) -> Result<Examined, Failure> {
+    let prepared = prepare(input, settings, orders.forced.as_ref(), orders.key).await?;
+    examine_prepared(prepared, input, settings, orders, voices).await
+}
+
+/// Reviews a change that is prepared already.
+pub async fn examine_prepared(
+    prepared: Prepared,
+    input: &Input,
+    settings: &Settings,
+    orders: &Orders<'_>,
+    voices: Voices,
+) -> Result<Examined, Failure> {
     let deadline = Instant::now() + settings.limits.timeout;
     let (models, group_bytes, silent) = match voices {
         Voices::None(why) => (Models::default(), usize::MAX, Some(why)),
         Voices::Models(models, group_bytes) => (models, group_bytes, None),
     };
-    let planned = plan(input, settings, orders, group_bytes).await?;
-    let Planned { prepared, seen, roster, groups, prompts } = planned;
+    let Planned { prepared, seen, roster, groups, prompts } = seat(prepared, input, settings, orders, group_bytes)?;
     let shown = input.change.masked(|text| prepared.mask.apply(text));
 
     let reviewed = &prepared.filtered.reviewed;
     let scope = |file: &FileDiff| if reviewed.file(file.path()).is_some() { Scope::All } else { Scope::SecretsAndSteering };
     let detected = detect(&prepared.rules, &input.change, &prepared.sources, scope);
-    let hits = review::from_hits(&detected.hits, &prepared.rules, &shown);
+    let hits = masked(review::from_hits(&detected.hits, &prepared.rules, &shown), &prepared.mask);
 
-    let mode = match silent {
+    let mode = match silent.or(match orders.reading {
+        Reading::Nobody(why) => Some(why.to_owned()),
+        Reading::Whole | Reading::Since(_) => None,
+    }) {
         _ if seen.files().is_empty() => Mode::NothingToReview,
         Some(why) => Mode::DetectorsOnly(why),
+        // Nobody who could fail is nobody who read: that must not look like a review.
+        None if roster.seats.is_empty() => Mode::DetectorsOnly("--only, --skip or the configuration leave none".to_owned()),
         None => Mode::Reviewed,
     };
     let size = risk::size(reviewed.files());
@@ -134,36 +234,35 @@ pub async fn examine(input: &Input, settings: &Settings, orders: &Orders<'_>, vo
         }
     }
     let beside = [&input.remarks, &prepared.remarks, &models.remarks].into_iter().flatten().cloned();
-    let remarks = beside.chain(review::unseen(&detected)).collect();
+    let unseen = review::unseen(&detected);
+    // Where a detector could not look, nobody may say that what it saw is gone.
+    let looked = if unseen.is_empty() { prepared.rules.iter().map(|rule| rule.id.clone()).collect() } else { BTreeSet::new() };
+    let remarks = beside.chain(unseen).collect();
+    let prices_dated = models.prices_dated.clone();
+    let sitting = (!models.by_class.is_empty()).then(|| {
+        let index = prepared.rules.index(&seen.files().iter().map(|file| file.path().clone()).collect::<Vec<_>>());
+        let never_send = settings.filter.never_send.clone();
+        let desk = Desk {
+            files: input.files.clone(),
+            head: input.head.clone(),
+            change: seen,
+            rules: prepared.rules,
+            mask: prepared.mask,
+            boundary: Boundary::new(orders.key),
+            withheld: Box::new(move |path| looks_secret(path) || never_send.is_match(path.as_str())),
+            corpus: OnceCell::new(),
+        };
+        let system = brief::system(&prompts.preamble, &index, prepared.agents_md.as_deref()).into();
+        Sitting { models, desk, system, groups: groups.clone(), prompts, tier: tier.tier, deadline }
+    });
 
-    let heard = match &mode {
-        Mode::DetectorsOnly(_) | Mode::NothingToReview => without_reviewers(hits),
-        Mode::Reviewed => {
-            let index = prepared.rules.index(&seen.files().iter().map(|file| file.path().clone()).collect::<Vec<_>>());
-            let never_send = settings.filter.never_send.clone();
-            let desk = Desk {
-                files: input.files.clone(),
-                head: input.head.clone(),
-                change: seen,
-                rules: prepared.rules.clone(),
-                mask: prepared.mask,
-                boundary: Boundary::new(orders.key),
-                withheld: Box::new(move |path| looks_secret(path) || never_send.is_match(path.as_str())),
-                corpus: OnceCell::new(),
-            };
-            let panel = Panel {
-                models: &models,
-                desk: &desk,
-                system: brief::system(&prompts.preamble, &index, prepared.agents_md.as_deref()).into(),
-                groups: &groups,
-                words: orders.words.as_ref(),
-                language: &settings.language,
-                max_agents: settings.limits.max_agents,
-                deadline,
-            };
-            let ground = Fields { input, sources: &prepared.sources, prompts: &prompts, tier: tier.tier, settings };
-            Box::pin(with_reviewers(&roster, &panel, hits, &ground)).await?
+    let heard = match (&mode, &sitting) {
+        (Mode::Reviewed, Some(sitting)) => {
+            let original = orders.reading.part(input.change.clone());
+            let ground = Fields { original: &original, sources: &prepared.sources, sitting, settings };
+            Box::pin(with_reviewers(&roster, &sitting.panel(orders.words.as_ref(), settings), hits, &ground)).await?
         }
+        (Mode::Reviewed | Mode::DetectorsOnly(_) | Mode::NothingToReview, _) => without_reviewers(hits),
     };
     let Opinion { mut checked, reports, coverage, mut incomplete, read, spent } = heard;
     texts.extend(read);
@@ -181,7 +280,7 @@ pub async fn examine(input: &Input, settings: &Settings, orders: &Orders<'_>, vo
         let what = format!("{} of {} read by nobody: {}{others}", unread.len(), plural(size.files, "file"), named.join(", "));
         incomplete.push(Gap { what, by_budget: over });
     }
-    let spending = Spending { rows: spent, prices_dated: models.prices_dated.clone() };
+    let spending = Spending { rows: spent, prices_dated };
     let review = Review {
         subject: Subject { label: input.label.clone(), base: input.base.clone(), head: input.head.clone() },
         size,
@@ -201,7 +300,7 @@ pub async fn examine(input: &Input, settings: &Settings, orders: &Orders<'_>, vo
         received_code: spending.providers(),
         spending,
     };
-    Ok(Examined { review, shown, texts, policy })
+    Ok(Examined { review, shown, texts, policy, looked, sitting })
 }
 
 fn left_out(prepared: &Prepared) -> Vec<LeftOut> {
@@ -235,10 +334,10 @@ fn without_reviewers(hits: Checked) -> Opinion {
 
 /// What the reviewers' words are held against, beside what the panel holds.
 struct Fields<'a> {
-    input: &'a Input,
+    /// The part of the change that was read, unmasked.
+    original: &'a Change,
     sources: &'a BTreeMap<RepoPath, Source>,
-    prompts: &'a Prompts,
-    tier: Tier,
+    sitting: &'a Sitting,
     settings: &'a Settings,
 }
 
@@ -246,11 +345,11 @@ async fn with_reviewers(roster: &Roster, panel_: &Panel<'_>, hits: Checked, fiel
     let Heard { mut reports, claims, coverage, mut spent } = panel(roster, panel_).await;
     let mut incomplete = gaps(&reports);
     let desk = panel_.desk;
-    let seen_original =
-        Change::new(fields.input.change.files().iter().filter(|file| desk.change.file(file.path()).is_some()).cloned().collect());
+    let Fields { original, sitting, settings, .. } = *fields;
+    let seen_original = Change::new(original.files().iter().filter(|file| desk.change.file(file.path()).is_some()).cloned().collect());
     let outside = outside(&claims, desk).await?;
     let ceilings: BTreeMap<ReviewerName, Severity> =
-        fields.prompts.reviewers.iter().map(|prompt| (prompt.name.clone(), prompt.ceiling)).collect();
+        sitting.prompts.reviewers.iter().map(|prompt| (prompt.name.clone(), prompt.ceiling)).collect();
     let ground = Ground {
         change: &seen_original,
         shown: &desk.change,
@@ -260,16 +359,15 @@ async fn with_reviewers(roster: &Roster, panel_: &Panel<'_>, hits: Checked, fiel
         ceilings: &ceilings,
         mask: &desk.mask,
     };
-    let passed = review::check(claims, &ground);
+    let passed = masked(review::check(claims, &ground), &desk.mask);
     let by_models = !passed.findings.is_empty();
     let mut dropped: Vec<_> = hits.dropped.into_iter().chain(passed.dropped).collect();
     let merged = review::merge(hits.findings.into_iter().chain(passed.findings).collect());
     dropped.extend(merged.dropped);
     let mut findings = merged.findings;
     if by_models && !findings.iter().all(review::is_detected) {
-        let prompt = judge_prompt(&fields.prompts.coordinator, fields.settings);
-        // The top model judges where everybody reviews; elsewhere the standard one is enough.
-        let class = if fields.tier == Tier::Full { prompt.class } else { prompt.class.max(ModelClass::Standard) };
+        let prompt = judge_prompt(&sitting.prompts.coordinator, settings);
+        let class = judge_class(&prompt, sitting.tier);
         let Judged { judgements, mut report, spent: used } = coordinate(&prompt, class, &findings, panel_).await;
         report.claims = judgements.len();
         spent.extend(used);
@@ -278,16 +376,16 @@ async fn with_reviewers(roster: &Roster, panel_: &Panel<'_>, hits: Checked, fiel
             incomplete.push(Gap { what, by_budget: *by_budget });
         }
         reports.push(report);
-        let judged = masked(review::judge(findings, &judgements, &ceilings), desk);
+        let judged = masked(review::judge(findings, &judgements, &ceilings), &desk.mask);
         dropped.extend(judged.dropped);
         findings = judged.findings;
     }
     if !review::to_refute(&findings).is_empty() {
-        let prompt = judge_prompt(&fields.prompts.refuter, fields.settings);
+        let prompt = judge_prompt(&sitting.prompts.refuter, settings);
         let Judged { judgements, report, spent: used } = refute(&prompt, &findings, panel_).await;
         reports.push(report);
         spent.extend(used);
-        let refuted = masked(review::refute(findings, &judgements), desk);
+        let refuted = masked(review::refute(findings, &judgements), &desk.mask);
         dropped.extend(refuted.dropped);
         findings = refuted.findings;
     }
@@ -303,17 +401,18 @@ fn judge_prompt(prompt: &review::Prompt, settings: &Settings) -> review::Prompt 
     prompt
 }
 
-/// Judges rewrite titles and bodies and give reasons: a secret that they wrote out is masked like any other.
-fn masked(mut checked: Checked, desk: &Desk) -> Checked {
+/// Judges rewrite titles and bodies and give reasons, and the reason of a suppression is quoted from the code: a secret in there is masked like
+/// any other.
+fn masked(mut checked: Checked, mask: &Mask) -> Checked {
     for finding in &mut checked.findings {
         let Finding { title, body, standing, .. } = finding;
         if *standing != Standing::Confirmed {
-            *title = desk.mask.apply(title);
-            *body = desk.mask.apply(body);
+            *title = mask.apply(title);
+            *body = mask.apply(body);
         }
     }
     for dropped in &mut checked.dropped {
-        dropped.detail = desk.mask.apply(&dropped.detail);
+        dropped.detail = mask.apply(&dropped.detail);
     }
     checked
 }

@@ -1,5 +1,6 @@
 //! What a review is given: the change, its files, its configuration. It must not look into any of them.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ use crate::settings::ConfigText;
 /// Largest diff that is read, in bytes.
 const MAX_DIFF_BYTES: u64 = 256 * 1024 * 1024;
 /// Where a repository keeps its configuration, tried in this order.
-const CONFIG_NAMES: [&str; 2] = [".assize.yml", ".assize/config.yml"];
+pub(super) const CONFIG_NAMES: [&str; 2] = [".assize.yml", ".assize/config.yml"];
 
 /// A change with all that belongs to it.
 #[derive(Debug)]
@@ -34,16 +35,14 @@ pub struct Input {
     pub policy: Option<Files>,
     /// The configuration, if there is one.
     pub config: Option<ConfigText>,
+    /// Files that GitLab flags as generated.
+    pub flagged: BTreeSet<RepoPath>,
     /// Remarks for the reader.
     pub remarks: Vec<String>,
 }
 
 /// Gathers what the command line names: a diff, or the local change of a repository.
 pub async fn gather(args: &SourceArgs, env: &Env, stdin: &mut (dyn Read + Send)) -> Result<Input, Failure> {
-    if env.var("CI_MERGE_REQUEST_IID").is_some() && args.diff.is_none() && !args.local {
-        return Err(Failure::usage("this version cannot read a merge request from GitLab yet")
-            .hint("review the checkout instead: assize review --local --base \"$CI_MERGE_REQUEST_DIFF_BASE_SHA\""));
-    }
     let mut input = match &args.diff {
         Some(diff) => from_diff(diff, args.repo.as_deref(), env, stdin).await?,
         None => from_repository(&at(env, args.repo.as_deref()), args.base.as_deref(), env).await?,
@@ -101,7 +100,7 @@ async fn from_diff(diff: &Path, repo: Option<&Path>, env: &Env, stdin: &mut (dyn
         );
     }
     let policy = files.clone();
-    Ok(Input { label, base: None, head: None, change, files, base_files: None, policy, config: None, remarks })
+    Ok(Input { label, base: None, head: None, change, files, base_files: None, policy, config: None, flagged: BTreeSet::new(), remarks })
 }
 
 fn read(from: &mut (dyn Read + Send), name: &str) -> Result<Vec<u8>, Failure> {
@@ -119,7 +118,7 @@ async fn from_repository(dir: &Path, base: Option<&str>, env: &Env) -> Result<In
         parse(&local.diff).map_err(|error| Failure::outside(format!("cannot read git's own diff of {}: {error}", dir.display())))?;
     let mut remarks = Vec::new();
     if change.files().is_empty() && base.is_none() {
-        remarks.push("nothing differs; `--base HEAD~1` reviews the last commit".to_owned());
+        remarks.push(format!("nothing differs; {}", local.instead));
     }
     Ok(Input {
         label: local.label,
@@ -130,6 +129,7 @@ async fn from_repository(dir: &Path, base: Option<&str>, env: &Env) -> Result<In
         files: Some(local.files),
         base_files: local.base_files,
         config: None,
+        flagged: BTreeSet::new(),
         remarks,
     })
 }

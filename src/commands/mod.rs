@@ -4,6 +4,7 @@ pub mod codex;
 pub mod config;
 pub mod examine;
 pub mod input;
+pub mod merge_request;
 pub mod models;
 pub mod plan;
 pub mod prepare;
@@ -16,7 +17,8 @@ use std::io::Write as _;
 
 use crate::env::Io;
 use crate::error::Failure;
-use crate::review::ReviewerName;
+use crate::review::risk::Forced;
+use crate::review::{ReviewerName, Tier};
 
 /// Returns the names of reviewers that a flag lists.
 pub(crate) fn reviewer_names(words: &[String]) -> Result<BTreeSet<ReviewerName>, Failure> {
@@ -26,6 +28,14 @@ pub(crate) fn reviewer_names(words: &[String]) -> Result<BTreeSet<ReviewerName>,
         })
     };
     words.iter().map(name).collect()
+}
+
+/// Why reviewers are idle when `--only` chose others.
+pub(crate) const ONLY_FLAG: &str = "--only names others";
+
+/// Returns the tier that `--tier` asks for.
+pub(crate) fn forced_by_flag(word: Option<&str>, may_lower: bool) -> Option<Forced> {
+    word.and_then(Tier::parse).map(|tier| Forced { tier, by: format!("--tier {}", tier.word()), may_lower })
 }
 
 /// Writes to standard output. A reader that has seen enough and closed the pipe is no error.

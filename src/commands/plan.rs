@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::examine::{self, Orders, Planned};
+use super::examine::{self, Orders, Planned, Reading};
 use super::input;
 use super::models::{group_bytes, named, price_of};
 use crate::cli::SourceArgs;
@@ -12,10 +12,10 @@ use crate::env::{Env, Io};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::model::catalogue_date;
-use crate::report::{left_out_reason, plural};
+use crate::report::{left_out_reason, plural, printable};
 use crate::review::brief;
 use crate::review::{Boundary, FirstTurn, Reads, Spending, Spent, Usage, risk};
-use crate::settings::{self, Flags};
+use crate::settings::{self, Flags, Speaker};
 
 /// Bytes of a prompt for one token, roughly; providers say the true number afterwards.
 const BYTES_PER_TOKEN: usize = 4;
@@ -23,15 +23,24 @@ const BYTES_PER_TOKEN: usize = 4;
 /// Runs the command.
 pub async fn run(args: &SourceArgs, env: &Env, io: &mut Io) -> Result<Exit, Failure> {
     let input = input::gather(args, env, &mut *io.stdin).await?;
-    let settings = settings::load(input.config.as_ref(), env, &Flags::default())?.settings;
+    let settings = settings::load(input.config.as_ref(), env, &Flags::default(), Speaker::Owner)?.settings;
     let models = named(&settings);
-    let orders = Orders { tier: args.tier.as_deref(), only: [].into(), skip: [].into(), key: b"plan", words: None };
+    let orders = Orders {
+        forced: super::forced_by_flag(args.tier.as_deref(), true),
+        only: [].into(),
+        only_why: super::ONLY_FLAG,
+        skip: [].into(),
+        key: b"plan",
+        words: None,
+        reading: Reading::Whole,
+    };
     let plan = examine::plan(&input, &settings, &orders, group_bytes(models.values())).await?;
     let Planned { prepared, seen, roster, groups, prompts } = &plan;
     let reviewed = prepared.filtered.reviewed.files();
     let size = risk::size(reviewed);
     let mut out = String::new();
-    let mut line = |text: String| writeln!(out, "{text}").expect("writing to a string cannot fail");
+    // A path may hold a line feed or what a terminal obeys.
+    let mut line = |text: String| writeln!(out, "{}", printable(&text.replace('\n', " "))).expect("writing to a string cannot fail");
     line(format!("Change     {}", input.label));
     line(format!("Tier       {}, because {}", prepared.tier.tier.word(), prepared.tier.reasons.join("; ")));
     line(format!("Reviewed   {} (+{} −{})", plural(size.files, "file"), size.added, size.removed));
@@ -57,19 +66,20 @@ pub async fn run(args: &SourceArgs, env: &Env, io: &mut Io) -> Result<Exit, Fail
         let index = prepared.rules.index(&seen.files().iter().map(|file| file.path().clone()).collect::<Vec<_>>());
         let shared = brief::system(&prompts.preamble, &index, prepared.agents_md.as_deref()).len();
         let boundary = Boundary::new(orders.key);
+        let changes: Vec<usize> = (0..groups.len()).map(|number| brief::change(&boundary, seen, groups, number).len()).collect();
         let (mut tokens, mut spending) = (0, Spending::default());
         let mut in_cache: BTreeSet<(&str, usize)> = BTreeSet::new();
         for seat in &roster.seats {
             let model = models.get(&seat.prompt.class).map_or("no model", String::as_str);
             let own = brief::reviewer(&boundary, &seat.prompt, None, &settings.language).len();
-            let read = groups.iter().enumerate().filter(|(_, group)| match seat.reads {
+            let read = groups.iter().zip(&changes).enumerate().filter(|(_, (group, _))| match seat.reads {
                 Reads::Change => !group.sensitive_noise,
                 Reads::ChangeAndSensitiveNoise => true,
                 Reads::SensitiveNoise => group.sensitive_noise,
             });
             let (mut bytes, mut usage) = (0, Usage::default());
-            for (number, _) in read {
-                let shared = shared + brief::change(&boundary, seen, groups, number).len();
+            for (number, (_, change)) in read {
+                let shared = shared + change;
                 bytes += shared + own;
                 let tokens = |bytes: usize| u64::try_from(bytes / BYTES_PER_TOKEN).unwrap_or(u64::MAX);
                 usage += FirstTurn { shared: tokens(shared), own: tokens(own), cached: !in_cache.insert((model, number)) }.typical();

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use super::input::Input;
 use crate::change::{Change, FileDiff, FilterRules, Filtered, GeneratedMarks, RepoPath, Status, filter};
 use crate::checkout::Files;
-use crate::codex::{self, MAX_RULE_BYTES, Mask, Rule, RuleSet, Source};
+use crate::codex::{self, MAX_RULE_BYTES, Mask, Rule, RuleId, RuleSet, Source};
 use crate::error::Failure;
 use crate::review::risk::{Bound, Bounds, Forced, classify, sensitive_file};
-use crate::review::{MAX_PROMPT_BYTES, Tier, TierDecision};
-use crate::settings::{Settings, TierBound};
-use crate::yaml::Fault;
+use crate::review::{MAX_PROMPT_BYTES, TierDecision};
+use crate::settings::{ConfigText, Settings, TierBound};
+use crate::yaml::{self, Fault};
 
 /// Where a team keeps its prompts.
-const PROMPT_FOLDER: &str = ".assize/prompts";
+pub(super) const PROMPT_FOLDER: &str = ".assize/prompts";
 /// Most prompt files of a team.
 const MAX_PROMPTS: usize = 50;
 /// Most rule files of a team.
@@ -41,15 +41,16 @@ pub struct Prepared {
     pub policy: Vec<(String, String)>,
 }
 
-/// Prepares a change. `tier` forces one; `key` marks secrets in masked text.
-pub async fn prepare(input: &Input, settings: &Settings, tier: Option<&str>, key: &[u8]) -> Result<Prepared, Failure> {
+/// Prepares a change. `forced` asks for a tier; `key` marks secrets in masked text.
+pub async fn prepare(input: &Input, settings: &Settings, forced: Option<&Forced>, key: &[u8]) -> Result<Prepared, Failure> {
     let builtin = codex::builtin();
     let mask = Mask::new(builtin, key);
     let mut policy = Vec::new();
-    let rules = rules(builtin, settings, input.policy.as_ref(), &mut policy).await?;
+    let rules = rules(builtin, settings, input, &mut policy).await?;
     let mut remarks = Vec::new();
     let sources = sources(&input.change, input.files.as_ref(), &mut remarks).await?;
-    let marks = marks(&input.change, &sources, input.base_files.as_ref()).await?;
+    let mut marks = marks(&input.change, &sources, input.base_files.as_ref()).await?;
+    marks.flagged.clone_from(&input.flagged);
     let sensitive = |file: &FileDiff| sensitive_file(file, &settings.tiers.sensitive).is_some();
     let filter_rules = FilterRules {
         ignore: &settings.filter.ignore,
@@ -60,8 +61,7 @@ pub async fn prepare(input: &Input, settings: &Settings, tier: Option<&str>, key
     let filtered = filter(&input.change, &marks, filter_rules);
     let bound = |bound: TierBound| Bound { max_lines: bound.max_lines, max_files: bound.max_files };
     let bounds = Bounds { trivial: bound(settings.tiers.trivial), lite: bound(settings.tiers.lite) };
-    let forced = tier.and_then(Tier::parse).map(|tier| Forced { tier, by: format!("--tier {}", tier.word()), may_lower: true });
-    let tier = classify(filtered.reviewed.files(), &settings.tiers.sensitive, &bounds, forced.as_ref());
+    let tier = classify(filtered.reviewed.files(), &settings.tiers.sensitive, &bounds, forced);
     let prompts = prompts(input.policy.as_ref()).await?;
     let agents_md = agents_md(input, &sources).await?.map(|text| mask.apply(&text));
     policy.extend(prompts.iter().cloned());
@@ -70,15 +70,10 @@ pub async fn prepare(input: &Input, settings: &Settings, tier: Option<&str>, key
 }
 
 /// The rules in force: built-in ones and those of the team's folders.
-async fn rules(
-    builtin: &[Rule],
-    settings: &Settings,
-    files: Option<&Files>,
-    policy: &mut Vec<(String, String)>,
-) -> Result<RuleSet, Failure> {
+async fn rules(builtin: &[Rule], settings: &Settings, input: &Input, policy: &mut Vec<(String, String)>) -> Result<RuleSet, Failure> {
     let mut rules = if settings.codex.builtin { builtin.to_vec() } else { Vec::new() };
     for folder in &settings.codex.paths {
-        let Some(files) = files else {
+        let Some(files) = &input.policy else {
             return Err(Failure::usage(format!("the rules in {folder} cannot be read: only a diff was given"))
                 .hint("name the folder of the files with --repo DIR"));
         };
@@ -104,7 +99,23 @@ async fn rules(
             policy.push((path.to_string(), text));
         }
     }
+    let named = settings.codex.disable.keys().map(|id| ("disable", id)).chain(settings.codex.severity.keys().map(|id| ("severity", id)));
+    if let Some(config) = &input.config {
+        for (key, id) in named {
+            if !rules.iter().any(|rule| rule.id == *id) {
+                return Err(no_such_rule(config, key, id, &rules).into());
+            }
+        }
+    }
     RuleSet::build(rules, &settings.codex.disable, &settings.codex.severity)
+}
+
+fn no_such_rule(config: &ConfigText, key: &str, id: &RuleId, rules: &[Rule]) -> Fault {
+    let fault = yaml::at_key(&config.name, &config.text, &["codex", key, id.as_str()], format!("there is no rule {id}"));
+    match yaml::nearest(id.as_str(), &rules.iter().map(|rule| rule.id.as_str()).collect::<Vec<_>>()) {
+        Some(near) => fault.hint(format!("did you mean {near}?")),
+        None => fault.hint("`assize codex list` shows all rules"),
+    }
 }
 
 /// The team's prompt files.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::examine::{Examined, Orders, Voices, examine};
+use super::examine::{Examined, Orders, Reading, Voices, examine};
 use super::input::Input;
 use crate::agent::Models;
 use crate::change::{RepoPath, parse, print};
@@ -17,7 +17,7 @@ use crate::model::{Model, ModelError, ModelErrorKind, Recorded, RecordedAnswer, 
 use crate::report::{self, Style};
 use crate::review::brief::RequestWords;
 use crate::review::{self, Usage, calls_in};
-use crate::settings::{self, ConfigText, Flags, ModelClass};
+use crate::settings::{self, ConfigText, Flags, ModelClass, Speaker};
 use crate::story::{self, Answer, Call, Expected, Failed, Run, Story, Tokens, Told};
 
 /// Bytes of patches that one request embeds, where the story does not say.
@@ -63,24 +63,27 @@ pub async fn replay(name: &str, story: &Story) -> Result<Replayed, Failure> {
         files,
         base_files: None,
         config: story.config.as_ref().map(|text| ConfigText { name: ".assize.yml".to_owned(), text: text.clone() }),
+        flagged: BTreeSet::new(),
         remarks: Vec::new(),
     };
     let flags = Flags { fail_on: story.run.fail_on.clone(), models: Vec::new() };
-    let settings = settings::load(input.config.as_ref(), &Env::default(), &flags)?.settings;
+    let settings = settings::load(input.config.as_ref(), &Env::default(), &flags, Speaker::Owner)?.settings;
     let words = story
         .run
         .title
         .as_ref()
         .map(|title| RequestWords { title: title.clone(), description: story.run.description.clone().unwrap_or_default() });
     let orders = Orders {
-        tier: story.run.tier.as_deref(),
+        forced: super::forced_by_flag(story.run.tier.as_deref(), true),
         only: super::reviewer_names(&story.run.only)?,
+        only_why: super::ONLY_FLAG,
         skip: super::reviewer_names(&story.run.skip)?,
         key: KEY,
         words,
+        reading: Reading::Whole,
     };
     let examined = examine(&input, &settings, &orders, voices(story)?).await?;
-    let exit = review::exit(&examined.review, settings.fail_on.verdict, settings.fail_on.incomplete);
+    let exit = review::exit(examined.review.verdict, &examined.review.incomplete, settings.fail_on);
     Ok(Replayed { examined, exit })
 }
 
@@ -144,8 +147,16 @@ pub struct Tape {
 }
 
 impl Tape {
+    /// Returns the tape of these voices, if they have any models.
+    pub fn beside(voices: &mut Voices) -> Option<Self> {
+        match voices {
+            Voices::Models(models, group_bytes) => Some(Self::of(models, *group_bytes)),
+            Voices::None(_) => None,
+        }
+    }
+
     /// Returns the tape of these models, which from now on keep everything that they answer.
-    pub fn of(models: &mut Models, group_bytes: usize) -> Self {
+    fn of(models: &mut Models, group_bytes: usize) -> Self {
         let mut kept: Vec<(ModelClass, Arc<Recording>)> = Vec::new();
         for (class, model) in &mut models.by_class {
             if let Ok(model) = model {
@@ -182,7 +193,7 @@ pub fn story_of(input: &Input, orders: &Orders<'_>, examined: &Examined, tape: O
     Story {
         title: input.label.clone(),
         run: Run {
-            tier: orders.tier.map(str::to_owned),
+            tier: orders.forced.as_ref().map(|forced| forced.tier.word().to_owned()),
             only: names(&orders.only),
             skip: names(&orders.skip),
             fail_on: fail_on.map(str::to_owned),

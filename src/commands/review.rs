@@ -5,8 +5,9 @@ use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 
-use super::examine::{Examined, HEARTBEAT, Orders, Voices, examine};
+use super::examine::{Examined, HEARTBEAT, Orders, Reading, Voices, examine};
 use super::input;
+use super::merge_request;
 use super::models::{Reach, reach, remember};
 use super::replay::{Tape, story_of};
 use super::stop;
@@ -16,36 +17,41 @@ use crate::env::{Env, Io};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::model::Circuits;
-use crate::report::{self, Style};
+use crate::report::{self, OnRequest, Style};
 use crate::review::{self, Review};
-use crate::settings::{self, Flags, Settings};
+use crate::settings::{self, Flags, Settings, Speaker};
 use crate::story;
 use crate::telemetry::Progress;
 
 /// Where a job leaves its story.
-const STORY_FILE: &str = "assize-run.md";
+pub(super) const STORY_FILE: &str = "assize-run.md";
 
 /// Runs the command.
 pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet: bool) -> Result<Exit, Failure> {
+    if merge_request::is_job(env) && args.source.diff.is_none() && !args.source.local {
+        return merge_request::run(args, env, io, style, quiet).await;
+    }
+    if args.dry_run {
+        return Err(Failure::usage("--dry-run prints what would be posted, and this is no merge request").hint("leave it out"));
+    }
     let targets = targets(args)?;
     let stop = stop::on_signal();
     let mut progress = Progress::new(env, quiet);
     progress.section(&mut io.stderr, "read", "Reading the change");
     let input = input::gather(&args.source, env, &mut *io.stdin).await?;
     let flags = Flags { fail_on: args.fail_on.clone(), models: args.model.clone() };
-    let settings = settings::load(input.config.as_ref(), env, &flags)?.settings;
+    let settings = settings::load(input.config.as_ref(), env, &flags, Speaker::Owner)?.settings;
     let (mut voices, circuits) = voices(args, &settings, env).await?;
-    let tape = match &mut voices {
-        Voices::Models(models, group_bytes) => Some(Tape::of(models, *group_bytes)),
-        Voices::None(_) => None,
-    };
+    let tape = Tape::beside(&mut voices);
     let key = key(env);
     let orders = Orders {
-        tier: args.source.tier.as_deref(),
+        forced: super::forced_by_flag(args.source.tier.as_deref(), true),
         only: super::reviewer_names(&args.only)?,
+        only_why: super::ONLY_FLAG,
         skip: super::reviewer_names(&args.skip)?,
         key: key.as_bytes(),
         words: None,
+        reading: Reading::Whole,
     };
     progress.section(&mut io.stderr, "review", "Reviewing");
     let work = with_heartbeat(examine(&input, &settings, &orders, voices), &mut progress, &mut *io.stderr);
@@ -61,12 +67,12 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
         save(path, &story::write(&story), env)?;
     }
     let Examined { review, shown, .. } = examined;
-    write(&targets, &review, &shown, env, io, style)?;
-    Ok(review::exit(&review, settings.fail_on.verdict, settings.fail_on.incomplete))
+    write(&targets, &review, &shown, None, env, io, style)?;
+    Ok(review::exit(review.verdict, &review.incomplete, settings.fail_on))
 }
 
 /// Who answers: the models of the settings with what is known of their state, or nobody, with the reason.
-async fn voices(args: &ReviewArgs, settings: &Settings, env: &Env) -> Result<(Voices, Option<Arc<Circuits>>), Failure> {
+pub(super) async fn voices(args: &ReviewArgs, settings: &Settings, env: &Env) -> Result<(Voices, Option<Arc<Circuits>>), Failure> {
     if args.no_model {
         return Ok((Voices::None("--no-model was given".to_owned()), None));
     }
@@ -99,14 +105,14 @@ pub(super) async fn with_heartbeat<T>(work: impl Future<Output = T>, progress: &
     }
 }
 
-fn save(path: &Path, text: &str, env: &Env) -> Result<(), Failure> {
+pub(super) fn save(path: &Path, text: &str, env: &Env) -> Result<(), Failure> {
     std::fs::write(env.cwd.join(path), text).map_err(|error| {
         Failure::outside(format!("cannot write {}: {error}", path.display())).hint("name a file in a folder that exists and can be written")
     })
 }
 
 /// Where each format goes: the first `--output` takes the first `--format`; what has none goes to standard output.
-fn targets(args: &ReviewArgs) -> Result<Vec<(Format, Option<&Path>)>, Failure> {
+pub(super) fn targets(args: &ReviewArgs) -> Result<Vec<(Format, Option<&Path>)>, Failure> {
     let formats: &[Format] = if args.format.is_empty() { &[Format::Terminal] } else { &args.format };
     if args.output.len() > formats.len() {
         return Err(Failure::usage(format!("{} outputs for {}", args.output.len(), report::plural(formats.len(), "format")))
@@ -116,10 +122,12 @@ fn targets(args: &ReviewArgs) -> Result<Vec<(Format, Option<&Path>)>, Failure> {
     Ok(formats.iter().copied().zip(outputs).collect())
 }
 
-fn write(
+/// Writes the review in every format that is asked for.
+pub(super) fn write(
     targets: &[(Format, Option<&Path>)],
     review: &Review,
     shown: &Change,
+    request: Option<&OnRequest>,
     env: &Env,
     io: &mut Io,
     style: Style,
@@ -127,9 +135,9 @@ fn write(
     for (format, output) in targets {
         let style = if output.is_some() { Style { color: false, ..style } } else { style };
         let text = match format {
-            Format::Terminal => report::terminal(review, shown, style),
+            Format::Terminal => report::terminal(review, shown, style) + &request.map(report::posted).unwrap_or_default(),
             Format::Markdown => report::markdown(review),
-            Format::Json => report::json(review),
+            Format::Json => report::json(review, request),
         };
         match output {
             Some(path) => save(path, &text, env)?,

@@ -18,6 +18,8 @@ use prose::{Emphasis, rewritten};
 const MAX_CHARS: usize = 20_000;
 /// The longest title, in characters.
 const MAX_LINE_CHARS: usize = 400;
+/// The longest sentence, in characters: a reason with the names that belong to it.
+const MAX_SENTENCE_CHARS: usize = 2_000;
 /// How often a text is rewritten until it stays the same. One pass is the rule, two happen where an address had to become code.
 const MAX_PASSES: usize = 4;
 /// Lines above the last one that a suggestion of GitLab can replace.
@@ -116,10 +118,19 @@ fn settled(text: &str, links: &Links, emphasis: Emphasis) -> Option<String> {
 
 /// Returns foreign text as one line of Markdown in which code spans and emphasis work: for titles and items of lists.
 pub fn line(text: &str, links: &Links) -> String {
+    line_within(MAX_LINE_CHARS, text, links)
+}
+
+/// Returns foreign text as [`line`] does, with room for a reason that names files.
+pub(super) fn sentence(text: &str, links: &Links) -> String {
+    line_within(MAX_SENTENCE_CHARS, text, links)
+}
+
+fn line_within(max_chars: usize, text: &str, links: &Links) -> String {
     /// Behind a word nothing is a list, a heading or a quotation.
     const BEHIND: &str = "x ";
     let joined = visible(text).split_whitespace().collect::<Vec<_>>().join(" ");
-    let joined = match joined.char_indices().nth(MAX_LINE_CHARS) {
+    let joined = match joined.char_indices().nth(max_chars) {
         Some((at, _)) => format!("{}…", &joined[..at]),
         None => joined,
     };
@@ -128,13 +139,27 @@ pub fn line(text: &str, links: &Links) -> String {
         Some(shown) if !shown.contains('\n') => shown.to_owned(),
         Some(_) | None => escape(&joined, links, true, true),
     };
-    if shown.starts_with(['#', '>', '+', '-', '=', '/', ':']) {
+    let shown = closed(shown);
+    if shown.starts_with(['#', '>', '+', '-', '=', '/', ':']) || shown.starts_with("~ ") {
         return format!("\\{shown}");
     }
     match shown.find(|c: char| !c.is_ascii_digit()) {
         Some(at) if at > 0 && shown[at..].starts_with(['.', ')']) => format!("{}\\{}", &shown[..at], &shown[at..]),
         Some(_) | None => shown,
     }
+}
+
+/// Returns a line to which any text may be joined: at the end of a text a single sign does nothing, in front of more it could begin something.
+fn closed(mut shown: String) -> String {
+    let Some((at, last)) = shown.char_indices().next_back() else { return shown };
+    let escaped = |text: &str| (text.len() - text.trim_end_matches('\\').len()) % 2 == 1;
+    let front = &shown[..at];
+    // Two bare tildes end what is struck through.
+    let markup = last == '~' && front.strip_suffix('~').is_some_and(|front| !escaped(front));
+    if matches!(last, '@' | '#' | '!' | '~' | '%' | '$' | '^' | '&') && !escaped(front) && !markup {
+        shown.insert(at, '\\');
+    }
+    shown
 }
 
 /// Returns foreign text as a cell of a table.
@@ -170,19 +195,26 @@ pub fn code_block(text: &str, language: &str) -> String {
     guarded(&fenced(cut(&visible(text)).trim_end_matches('\n'), language))
 }
 
-/// Returns code as a suggestion that replaces `lines_above` lines and the one it stands on, or none if that cannot be done safely: then
-/// it belongs in a plain block.
-pub fn suggestion(text: &str, lines_above: u32) -> Option<String> {
+/// Returns code as a suggestion that replaces `lines_above` lines and the one it stands on.
+///
+/// # Errors
+///
+/// It cannot be one safely and belongs in a plain block; the reason, to stand behind “because”.
+pub fn suggestion(text: &str, lines_above: u32) -> Result<String, &'static str> {
     let text = text.replace("\r\n", "\n");
     let text = text.strip_suffix('\n').unwrap_or(&text);
-    let unsafe_line = |line: &str| is_action(line) || line.chars().any(is_hidden);
-    let fits = lines_above <= MAX_LINES_ABOVE && text.chars().count() <= MAX_CHARS;
-    if !fits || text.split('\n').any(unsafe_line) || unmarked(text) != text {
-        return None;
+    if lines_above > MAX_LINES_ABOVE || text.chars().count() > MAX_CHARS {
+        return Err("it is too long for GitLab to apply");
+    }
+    if text.split('\n').any(is_action) {
+        return Err("GitLab would run a line of it as a command");
+    }
+    if text.split('\n').any(|line| line.chars().any(is_hidden)) || unmarked(text) != text {
+        return Err("it holds characters that do not show");
     }
     let fence = "`".repeat(longest_run(text).max(2) + 1);
     let inside = if text.is_empty() { String::new() } else { format!("{text}\n") };
-    Some(format!("{fence}suggestion:-{lines_above}+0\n{inside}{fence}"))
+    Ok(format!("{fence}suggestion:-{lines_above}+0\n{inside}{fence}"))
 }
 
 /// Returns a body in which no line starts with a slash and a letter: the last word on every text that is posted.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::request::{OnRequest, RequestTwin, twin};
 use crate::change::{Anchor, Side};
 use crate::review::{
     Claim, Cost, Dropped, Finding, Mode, NoLine, Outcome, Place, Related, Review, ReviewerReport, Source, Spending, Standing, Suggestion,
@@ -12,9 +13,9 @@ use crate::review::{
 /// The version of the format. Fields may be added under the same version; anything else raises it.
 pub const RESULT_VERSION: u32 = 1;
 
-/// Returns the review as `result.json`, indented, with a line feed at the end.
-pub fn json(review: &Review) -> String {
-    let mut text = serde_json::to_string_pretty(&result(review)).expect("the twin has string keys only");
+/// Returns the review as `result.json`, indented, with a line feed at the end; with what became of it on its merge request, if it has one.
+pub fn json(review: &Review, request: Option<&OnRequest>) -> String {
+    let mut text = serde_json::to_string_pretty(&result(review, request)).expect("the twin has string keys only");
     text.push('\n');
     text
 }
@@ -68,6 +69,8 @@ struct ResultFile {
     usage: SumTwin,
     /// Remarks about the run.
     remarks: Vec<String>,
+    /// The merge request, if it was one's review.
+    merge_request: Option<RequestTwin>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -234,7 +237,7 @@ struct CoverageTwin {
     read: &'static str,
 }
 
-fn result(review: &Review) -> ResultFile {
+fn result(review: &Review, request: Option<&OnRequest>) -> ResultFile {
     let (mode, mode_reason) = match &review.mode {
         Mode::Reviewed => ("reviewed", None),
         Mode::DetectorsOnly(why) => ("detectors_only", Some(why.clone())),
@@ -268,6 +271,7 @@ fn result(review: &Review) -> ResultFile {
         received_code: review.received_code.clone(),
         usage: sum(&review.spending),
         remarks: review.remarks.clone(),
+        merge_request: request.map(twin),
     }
 }
 

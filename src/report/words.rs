@@ -43,8 +43,8 @@ fn counts(findings: &[Finding]) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-/// How much of the change was read; `None` for none of it although there were readers.
-fn share_of_files(review: &Review) -> Option<String> {
+/// Returns how much of the change was read, e.g. `12 of 14 files`; `None` for none of it although there were readers.
+pub fn share_of_files(review: &Review) -> Option<String> {
     let unread = review.coverage.unread().len();
     // Noise at security-sensitive paths is read, but not part of the filtered change's size.
     let all = review.size.files.max(review.coverage.reads.len());
@@ -133,8 +133,8 @@ pub(super) fn spent(review: &Review) -> Option<String> {
     Some(format!("{input} in ({share} % cached), {output} out, by {}; {}", models.join(", "), review.spending.cost()))
 }
 
-/// A number with commas between its thousands.
-fn thousands(number: u64) -> String {
+/// Returns a number with commas between its thousands.
+pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -190,7 +190,7 @@ pub fn left_out_reason(noise: &Noise) -> String {
 }
 
 /// Returns text without control characters that a terminal would obey; line feeds and tabs stay.
-pub(super) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\n' | '\t' => c,

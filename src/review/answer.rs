@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::followup::FollowUpAnswer;
 use super::{Cited, Claim, Confidence, Quoted, ReviewerName, Severity, Source};
 
 /// Most findings that are read from one answer.
@@ -86,7 +87,7 @@ struct RelatedAnswer {
 #[derive(JsonSchema)]
 #[schemars(inline, rename_all = "lowercase")]
 #[expect(dead_code, reason = "only its schema is used")]
-enum SeverityWord {
+pub(super) enum SeverityWord {
     Critical,
     Important,
     Suggestion,
@@ -100,6 +101,9 @@ enum SeverityWord {
 struct VerdictAnswer {
     /// One judgement for each candidate, in the order of the list.
     judgements: Vec<Judgement>,
+    /// One answer for each question about an earlier finding, where such questions were asked.
+    #[serde(default)]
+    answers: Vec<FollowUpAnswer>,
 }
 
 /// What the coordinator or the refuter says about one candidate.
@@ -194,7 +198,7 @@ pub fn judgements(arguments: &Value) -> Result<Answer<Judgement>, String> {
     items(arguments, "judgements")
 }
 
-fn items<T: DeserializeOwned>(arguments: &Value, key: &str) -> Result<Answer<T>, String> {
+pub(super) fn items<T: DeserializeOwned>(arguments: &Value, key: &str) -> Result<Answer<T>, String> {
     let arguments = unquoted(arguments);
     let list = match arguments.as_ref() {
         Value::Array(_) => Cow::Borrowed(arguments.as_ref()),
@@ -330,7 +334,7 @@ fn unsaid() -> f64 {
     0.5
 }
 
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
 }
 
@@ -369,7 +373,7 @@ fn severity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Severity, D::E
         .ok_or_else(|| serde::de::Error::custom(format!("`severity` is {word:?}, but must be critical, important, suggestion or nit")))
 }
 
-fn maybe_severity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Severity>, D::Error> {
+pub(super) fn maybe_severity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Severity>, D::Error> {
     // What the coordinator does not say well leaves the severity as it is: no claim is lost for it.
     Ok(Option::<String>::deserialize(deserializer)?.and_then(|word| Severity::parse(&word)))
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::{Boundary, Finding, Group, Place, Prompt, Source, Suggestion, Tool, is_detected, patch};
+use super::{Boundary, Finding, FollowUp, Group, Place, Prompt, Source, Suggestion, Tool, is_detected, patch};
 use crate::change::{Change, RepoPath};
 
 /// Largest part of AGENTS.md that is shown, in bytes.
@@ -102,6 +102,37 @@ pub fn judge(boundary: &Boundary, prompt: &Prompt, words: Option<&RequestWords>,
         out.push_str(&boundary.wrap("candidate", &format!("C-{}", index + 1), &candidate(index + 1, finding)));
     }
     out.push_str("\nFinish with one call of `submit_verdict`.\n");
+    out
+}
+
+/// Returns what the coordinator gets who follows up: the prompt and the questions, numbered from `Q-1`.
+pub fn follow_up(boundary: &Boundary, prompt: &Prompt, questions: &[FollowUp], language: &str) -> String {
+    let mut out = format!("# Your part: {}\n\n{}\n\n{}", prompt.title, prompt.text, allowed(&prompt.tools));
+    writeln!(out, "Language of replies: {language}.\n\n# Questions\n").expect(NEVER_FAILS);
+    for (index, question) in questions.iter().enumerate() {
+        out.push_str(&boundary.wrap("question", &format!("Q-{}", index + 1), &asked(index + 1, question)));
+    }
+    out.push_str("\nFinish with one call of `submit_verdict`: `judgements` empty, one entry in `answers` for each question.\n");
+    out
+}
+
+fn asked(number: usize, question: &FollowUp) -> String {
+    let mark = if question.detected { " · detector" } else { "" };
+    let mut out = format!("Q-{number} · {} · {}{mark}\nplace: {}\n", question.matter.word(), question.severity, question.place);
+    if !question.rule_ids.is_empty() {
+        let ids: Vec<String> = question.rule_ids.iter().map(ToString::to_string).collect();
+        writeln!(out, "rules: {}", ids.join(", ")).expect(NEVER_FAILS);
+    }
+    writeln!(out, "claim: {}", question.title).expect(NEVER_FAILS);
+    let code = |out: &mut String, name: &str, code: &str, none: &str| match code {
+        "" => writeln!(out, "{name}: {none}").expect(NEVER_FAILS),
+        code => writeln!(out, "{name}:\n{code}").expect(NEVER_FAILS),
+    };
+    code(&mut out, "code then", &question.old, "not known");
+    code(&mut out, "code now", &question.new, "nothing of it is in the change");
+    if let Some(words) = &question.words {
+        writeln!(out, "a person wrote:\n{}", within(words, MAX_WORDS_BYTES)).expect(NEVER_FAILS);
+    }
     out
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Checked, Cited, Claim, DropReason, Dropped, Finding, NoLine, Place, Related, ReviewerName, Severity, Standing, Suggestion, locate,
-    suggest,
+    named, suggest,
 };
 use crate::change::{AnchorRef, Change, FileDiff, LineKind, RepoPath};
 use crate::codex::{Mask, RuleId, RuleSet, RuleStatus, Source, applies, suppressed};
@@ -133,9 +133,9 @@ fn place<'a>(claim: &Claim, severity: Severity, ground: &Ground<'a>) -> Result<F
     let cited = &claim.cited;
     let written = plain(&cited.path);
     let path = RepoPath::from(written);
-    let stripped = written.strip_prefix("a/").or_else(|| written.strip_prefix("b/")).map(RepoPath::from);
+    let stripped = written.strip_prefix("a/").or_else(|| written.strip_prefix("b/"));
     let by_old = || ground.change.files().iter().find(|file| file.old.as_ref() == Some(&path));
-    let file = ground.change.file(&path).or_else(|| ground.change.file(stripped.as_ref()?)).or_else(by_old);
+    let file = named(ground.change, written).or_else(|| named(ground.change, stripped?)).or_else(by_old);
     let unsupported = |what: String| (DropReason::Unsupported, what);
     if let Some(file) = file {
         let shown = ground.shown.file(file.path()).expect("the masked change has the same files");

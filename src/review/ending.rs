@@ -1,25 +1,39 @@
 //! How a run ends: the exit code as a pure function of the review and the gate.
 
-use super::{Gap, Mode, Review};
+use super::{Gap, Verdict};
 use crate::exit::Exit;
-use crate::review::Verdict;
 
-/// Returns the code a run ends with. `gate` is the verdict from which on it fails, `on_incomplete` fails it when something is missing too.
-pub fn exit(review: &Review, gate: Option<Verdict>, on_incomplete: bool) -> Exit {
-    let met = gate.is_some_and(|gate| review.verdict >= gate) || (on_incomplete && !review.complete());
-    let outside = |gap: &Gap| !gap.by_budget;
+/// When a run fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gate {
+    /// The verdict from which on it fails.
+    pub verdict: Option<Verdict>,
+    /// It fails when something is missing, too.
+    pub incomplete: bool,
+}
+
+impl Gate {
+    /// Returns whether a run passes this gate that `other` would stop.
+    pub fn loosens(self, other: Self) -> bool {
+        let later = match (self.verdict, other.verdict) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(own), Some(other)) => own > other,
+        };
+        later || (other.incomplete && !self.incomplete)
+    }
+}
+
+/// Returns the code a run ends with: `verdict` is over everything that is open, `gaps` are what is missing.
+pub fn exit(verdict: Verdict, gaps: &[Gap], gate: Gate) -> Exit {
+    let met = gate.verdict.is_some_and(|bound| verdict >= bound) || (gate.incomplete && !gaps.is_empty());
     let applies = |exit: Exit| match exit {
         Exit::Gate => met,
-        Exit::Incomplete => review.incomplete.iter().any(outside),
-        Exit::Coverage => review.incomplete.iter().any(|gap| gap.by_budget),
+        Exit::Incomplete => gaps.iter().any(|gap| !gap.by_budget),
+        Exit::Coverage => gaps.iter().any(|gap| gap.by_budget),
         Exit::Done => true,
         // These end a run before there is a review.
         Exit::Bug | Exit::Usage | Exit::Refused => false,
     };
     Exit::PRECEDENCE.into_iter().find(|exit| applies(*exit)).unwrap_or(Exit::Done)
-}
-
-/// Returns whether the review may be shown as complete in a mode: detectors alone are complete, but never an approval.
-pub fn may_approve(review: &Review) -> bool {
-    review.complete() && review.mode == Mode::Reviewed
 }

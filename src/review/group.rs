@@ -58,7 +58,7 @@ impl Group {
 /// A single line over the budget makes a group of its own.
 pub fn groups(change: &Change, noise: &Change, budget: usize, risky: impl Fn(&FileDiff) -> bool) -> Vec<Group> {
     let mut groups: Vec<Group> = pack(change, budget).into_iter().map(|pieces| Group { pieces, sensitive_noise: false }).collect();
-    groups.sort_by_key(|group| {
+    groups.sort_by_cached_key(|group| {
         let risk = group.paths().iter().any(|path| change.file(path).is_some_and(&risky));
         (!risk, group.pieces.first().map(|piece| (piece.path.clone(), piece.lines.start)))
     });

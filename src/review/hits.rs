@@ -126,7 +126,8 @@ pub fn unseen(detected: &Detected) -> Vec<String> {
         remarks.push(format!("{} more hits of rules that already hit 50 times in their file are not listed", detected.beyond));
     }
     if detected.cut_lines > 0 {
-        remarks.push(format!("in {} lines detectors looked at the first 20,000 bytes only", detected.cut_lines));
+        let lines = if detected.cut_lines == 1 { "1 line".to_owned() } else { format!("{} lines", detected.cut_lines) };
+        remarks.push(format!("in {lines} detectors looked at the first 20,000 bytes only"));
     }
     remarks
 }

@@ -82,8 +82,8 @@ fn overlap(a: &Place, b: &Place) -> bool {
     }
 }
 
-/// Share of words that two texts have in common, 0 to 1; short words say nothing.
-fn likeness(a: &str, b: &str) -> f64 {
+/// Returns the share of words that two texts have in common, 0 to 1; short words say nothing.
+pub(crate) fn likeness(a: &str, b: &str) -> f64 {
     let words = |text: &str| -> BTreeSet<String> {
         text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| word.chars().count() > 2).map(str::to_lowercase).collect()
     };
@@ -167,7 +167,8 @@ pub fn judge(findings: Vec<Finding>, judgements: &[Judgement], ceilings: &BTreeM
     let fates: Vec<(Option<Judgement>, Option<usize>)> =
         (0..findings.len()).map(|index| (decided(index).cloned(), target(index))).collect();
     let mut kept: BTreeMap<usize, Finding> = BTreeMap::new();
-    let mut merged: Vec<(usize, Finding)> = Vec::new();
+    let mut merged: Vec<(usize, Finding, Judgement)> = Vec::new();
+    let mut rewritten: BTreeSet<usize> = BTreeSet::new();
     let mut judged = Checked::default();
     for (index, (mut finding, (judgement, target))) in findings.into_iter().zip(fates).enumerate() {
         let Some(judgement) = judgement else {
@@ -184,25 +185,32 @@ pub fn judge(findings: Vec<Finding>, judgements: &[Judgement], ceilings: &BTreeM
                     shortened(&judgement.why, MAX_BODY_CHARS)
                 },
             }),
-            (Decision::Merge, Some(into)) => merged.push((into, finding)),
+            (Decision::Merge, Some(into)) => merged.push((into, finding, judgement)),
             // Merged into nothing that stands: it stands for itself.
             (Decision::Merge, None) => {
                 kept.insert(index, finding);
             }
             (Decision::Keep, _) => {
                 rewrite(&mut finding, &judgement, ceilings);
+                rewritten.insert(index);
                 kept.insert(index, finding);
             }
         }
     }
-    for (into, finding) in merged {
+    for (into, finding, judgement) in merged {
         let target = kept.get_mut(&into).expect("a target stands");
-        let detail = format!("merged by the coordinator into “{}”", target.title);
+        let why = match judgement.why.trim() {
+            "" => String::new(),
+            why => format!(": {}", shortened(why, MAX_BODY_CHARS)),
+        };
+        let detail = format!("merged by the coordinator into “{}”{why}", target.title);
         judged.dropped.push(Dropped { claim: claim_of(&finding), reason: DropReason::Duplicate, detail });
-        // The judge has set the target's severity in view of both.
+        // Of a target that the judge kept it has set the severity in view of both; on any other it has said nothing.
         let severity = target.severity;
         absorb(target, finding);
-        target.severity = severity;
+        if rewritten.contains(&into) {
+            target.severity = severity;
+        }
     }
     judged.findings = kept.into_values().collect();
     judged

@@ -7,6 +7,7 @@ pub mod brief;
 mod check;
 mod ending;
 mod fingerprint;
+mod followup;
 mod group;
 mod hits;
 mod locate;
@@ -24,14 +25,16 @@ mod tool;
 pub use answer::{Answer, Decision, Judgement, calls_in, claims, findings_schema, json_in, judgements, verdict_schema};
 pub use boundary::{Boundary, visible};
 pub use check::{Ground, check, outside};
-pub use ending::{exit, may_approve};
+pub use ending::{Gate, exit};
 pub use fingerprint::fingerprints;
+pub use followup::{FollowUp, FollowUpAnswer, MAX_FOLLOW_UPS, Matter, Says, by_question, follow_up_answers};
 pub use group::{Group, Piece, groups};
 pub use hits::{Checked, from_hits, sort, unseen};
+pub(crate) use merge::likeness;
 pub use merge::{claim_of, is_detected, judge, merge, refute, to_refute};
 pub use money::{Cost, FirstTurn, PerMillion, Price, Spending, Spent, Usd};
 pub use outcome::{Coverage, FileRead, Outcome, ReviewerReport, Usage, Verdict};
-pub use patch::{heading, patch};
+pub use patch::{heading, named, patch};
 pub use prompt::{MAX_PROMPT_BYTES, ModelClass, Prompt, Prompts, ReviewerSettings, Trigger};
 pub use record::{Gap, LeftOut, Mode, Review, Size, Subject, Tier, TierDecision};
 
@@ -265,6 +268,8 @@ pub enum DropReason {
     Judged,
     /// Refuted by the second pass.
     Refuted,
+    /// Found late in code that an earlier round had read, and one of too many.
+    MissedEarlier,
 }
 
 impl DropReason {
@@ -281,6 +286,7 @@ impl DropReason {
             Self::Duplicate => "duplicate",
             Self::Judged => "judged",
             Self::Refuted => "refuted",
+            Self::MissedEarlier => "missed_earlier",
         }
     }
 }

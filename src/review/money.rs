@@ -32,6 +32,16 @@ impl Usd {
         Self(cents as u64 * (NANO / 100))
     }
 
+    /// Returns the amount of so many thousand-millionths of a dollar: how it is kept.
+    pub const fn from_nano(nano: u64) -> Self {
+        Self(nano)
+    }
+
+    /// Returns the amount in thousand-millionths of a dollar.
+    pub const fn nano(self) -> u64 {
+        self.0
+    }
+
     /// Returns the amount in dollars.
     #[expect(clippy::cast_precision_loss, reason = "15 digits are enough to show an amount")]
     pub fn dollars(self) -> f64 {

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use crate::change::{Content, FileDiff, LineKind, Side, Status};
+use super::boundary::visible;
+use crate::change::{Change, Content, FileDiff, LineKind, RepoPath, Side, Status};
 
 /// The longest part of a line that is shown, in characters; the anchor still names the whole line.
 const MAX_LINE_CHARS: usize = 1_000;
@@ -45,7 +46,8 @@ const NEVER_FAILS: &str = "writing to a string cannot fail";
 
 /// Returns the line that says which file it is and what happened to it: `### src/a.rs (renamed from src/b.rs, +1 −2)`.
 pub fn heading(file: &FileDiff) -> String {
-    let what = match (file.status, &file.old) {
+    let old = file.old.as_ref().map(shown_path);
+    let what = match (file.status, &old) {
         (Status::Added, _) => "added".to_owned(),
         (Status::Deleted, _) => "deleted".to_owned(),
         (Status::Modified, _) => "modified".to_owned(),
@@ -59,7 +61,20 @@ pub fn heading(file: &FileDiff) -> String {
         Content::Binary => "binary".to_owned(),
         Content::Submodule { .. } => "submodule".to_owned(),
     };
-    format!("### {} ({what}, {content})", file.path())
+    format!("### {} ({what}, {content})", shown_path(file.path()))
+}
+
+/// Returns a path as models see it: on one line, with nothing hidden.
+fn shown_path(path: &RepoPath) -> String {
+    visible(&path.as_str().replace('\n', "⟦U+000A⟧").replace('\t', "⟦U+0009⟧"))
+}
+
+/// Returns the file of a change that a model names, by its path as it is or as it was shown.
+///
+/// Whoever names a file so that readers cannot write it must not be rid of what they say about it.
+pub fn named<'c>(change: &'c Change, name: &str) -> Option<&'c FileDiff> {
+    let is = |path: &RepoPath| shown_path(path).trim().trim_matches('`') == name.trim().trim_matches('`');
+    change.file(&RepoPath::from(name)).or_else(|| change.files().iter().find(|file| is(file.path())))
 }
 
 fn cut(text: &str) -> String {
@@ -94,6 +109,35 @@ mod tests {
             let anchor = AnchorRef::parse(line.split(' ').next().unwrap()).expect("an anchor");
             assert!(change.files()[0].line_at(anchor).is_some(), "{line}");
         }
+    }
+
+    #[test]
+    fn the_heading_of_a_hunk_is_masked_like_a_line() {
+        let mask = crate::codex::Mask::new(crate::codex::builtin(), b"k");
+        let shown = |heading: &str| {
+            let change = parse(format!("--- a/a.py\n+++ b/a.py\n@@ -9 +9,2 @@ {heading}\n nine\n+ten\n").as_bytes()).unwrap();
+            patch(&change.masked(|text| mask.apply(text)).files()[0], &(0..2)).lines().nth(1).unwrap().to_owned()
+        };
+        assert_eq!(shown("def password(user):"), "@@ -9,1 +9,2 @@ def password(user):");
+        for heading in ["password = \"tR7$kq92mXvL0pz\"", "password = 'tR7$kq92mXvL0pz", "db_password = \"tR7$kq92mXvL0pz-and-cut-he"] {
+            let shown = shown(heading);
+            assert!(shown.contains("[MASKED:") && !shown.contains("tR7$"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_found_by_the_name_that_was_shown() {
+        let named_as = |quoted: &str| {
+            let diff = format!("diff --git \"a/{quoted}\" \"b/{quoted}\"\n--- \"a/{quoted}\"\n+++ \"b/{quoted}\"\n@@ -1 +1 @@\n-a\n+b\n");
+            let change = parse(diff.as_bytes()).unwrap();
+            let shown = heading(&change.files()[0]).trim_start_matches("### ").split(" (").next().unwrap().to_owned();
+            assert_eq!(named(&change, &shown), change.files().first(), "{shown}");
+            shown
+        };
+        assert_eq!(named_as(r"caf\351.rs"), r"caf\351.rs");
+        assert_eq!(named_as(r"a\342\200\213b.rs"), "a⟦U+200B⟧b.rs");
+        assert_eq!(named_as(r"x\n### y.rs"), "x⟦U+000A⟧### y.rs");
+        assert_eq!(named_as(r"t\tab.rs "), "t⟦U+0009⟧ab.rs ");
     }
 
     #[test]

@@ -106,12 +106,14 @@ pub struct Prompts {
     pub coordinator: Prompt,
     /// Who tries to prove criticals wrong.
     pub refuter: Prompt,
+    /// Who answers questions about findings of earlier rounds.
+    pub follow_up: Prompt,
 }
 
 impl Prompts {
-    /// Returns everybody: the reviewers in roster order, the coordinator, the refuter.
+    /// Returns everybody: the reviewers in roster order, the coordinator, the refuter, who follows up.
     pub fn all(&self) -> impl Iterator<Item = &Prompt> {
-        self.reviewers.iter().chain([&self.coordinator, &self.refuter])
+        self.reviewers.iter().chain([&self.coordinator, &self.refuter, &self.follow_up])
     }
 
     /// Returns the built-in prompts with those of the team: a file that names a built-in reviewer (or the coordinator, or the refuter) takes its place, another one is added.
@@ -145,11 +147,11 @@ impl Prompts {
             let at = reviewers.iter().position(|prompt| prompt.name.as_str() == name).expect("a test reads every built-in prompt");
             reviewers.remove(at)
         };
-        let (coordinator, refuter) = (take("coordinator"), take("refuter"));
+        let (coordinator, refuter, follow_up) = (take("coordinator"), take("refuter"), take("follow-up"));
         let rank = |prompt: &Prompt| ORDER.iter().position(|name| *name == prompt.name.as_str()).unwrap_or(ORDER.len());
         reviewers.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.name.cmp(&b.name)));
         let preamble = preamble.expect("a test reads every built-in prompt");
-        Ok(Self { preamble, reviewers, coordinator, refuter })
+        Ok(Self { preamble, reviewers, coordinator, refuter, follow_up })
     }
 }
 

@@ -43,6 +43,8 @@ pub struct Choice<'a> {
     pub settings: &'a BTreeMap<ReviewerName, ReviewerSettings>,
     /// Only these, if there are any.
     pub only: &'a BTreeSet<ReviewerName>,
+    /// Why only these, as a clause, e.g. `--only names others`.
+    pub only_why: &'a str,
     /// Not these.
     pub skip: &'a BTreeSet<ReviewerName>,
     /// Whether any rule applies to any file: without one there is nothing for `codex` to hold the change against.
@@ -68,7 +70,7 @@ pub fn roster(prompts: &[Prompt], filtered: &Filtered, choice: Choice<'_>) -> Ro
             (true, true) => Reads::ChangeAndSensitiveNoise,
             (false, true) if !by_person && choice.only.is_empty() => Reads::SensitiveNoise,
             (false, _) => {
-                let why = why_not.filter(|_| choice.only.is_empty()).unwrap_or_else(|| "--only names others".to_owned());
+                let why = why_not.filter(|_| choice.only.is_empty()).unwrap_or_else(|| choice.only_why.to_owned());
                 roster.idle.push((prompt, why));
                 continue;
             }
@@ -131,7 +133,7 @@ mod tests {
 
     fn check(tier: Tier, filtered: &Filtered, given: &Given, runs: &[&str], idle: &[&str]) {
         let Given { settings, only, skip, without_rules } = given;
-        let choice = Choice { tier, settings, only, skip, any_rule: !without_rules };
+        let choice = Choice { tier, settings, only, only_why: "--only names others", skip, any_rule: !without_rules };
         let roster = roster(&Prompts::with(&[]).unwrap().reviewers, filtered, choice);
         let seats: Vec<String> = roster.seats.iter().map(|seat| seat.prompt.name.to_string()).collect();
         assert_eq!(seats, runs);

@@ -21,8 +21,13 @@ pub enum Action {
         /// The whole new text.
         body: String,
     },
-    /// Opens threads, all in one batch.
-    OpenThreads(Vec<NewThread>),
+    /// Opens threads, all in one batch and so in one mail.
+    OpenThreads {
+        /// The threads, worst first.
+        threads: Vec<NewThread>,
+        /// The summary, where it is written for the first time and goes into the same batch.
+        summary: Option<String>,
+    },
     /// Resolves a thread.
     Resolve {
         /// The thread.

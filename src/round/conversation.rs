@@ -36,7 +36,7 @@ pub struct Note {
     pub system: bool,
     /// When it was written, RFC 3339 as GitLab gives it: sorts as text.
     pub created_at: String,
-    /// Its text was changed later.
+    /// It was changed after it was written. GitLab does not tell what: its text, or a reaction, or that it was resolved.
     pub edited: bool,
     /// It can be resolved.
     pub resolvable: bool,

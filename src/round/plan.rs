@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::marker::{self, FindingMark, Keys, ReplyMark};
-use super::reading::{Conversation, Resolution};
-use super::reconcile::{Reconciled, Sight};
+use super::reading::{Conversation, Marked, Resolution};
+use super::reconcile::{Reconciled, Sight, Then};
 use super::state::{FindingId, Known, Status};
 use super::{Action, NewThread, Rung, RungPlace};
 use crate::change::{Change, CommitId};
@@ -37,6 +37,16 @@ pub struct BotState {
     pub requested_changes: bool,
     /// Drafts that an earlier run left behind.
     pub drafts: usize,
+}
+
+/// What one batch, and so one mail, can hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Batch {
+    /// Threads: GitLab before 19.2.
+    #[default]
+    Threads,
+    /// Threads, and the summary with them.
+    ThreadsAndSummary,
 }
 
 /// How far the review may be relied on.
@@ -71,6 +81,8 @@ pub struct Input<'a> {
     pub conversation: &'a Conversation,
     /// What the notes do not say.
     pub bot: BotState,
+    /// What this GitLab publishes together.
+    pub batch: Batch,
     /// How far the review may be relied on.
     pub reliance: Reliance,
     /// The keys of the merge request, for markers.
@@ -114,6 +126,8 @@ pub struct Answering<'a> {
     pub answer: Answer,
     /// The head at which it is answered.
     pub head: &'a CommitId,
+    /// What the coordinator says, or nothing. A model's words.
+    pub text: &'a str,
     /// The marker, which must be the last line of the body.
     pub marker: &'a str,
 }
@@ -123,14 +137,52 @@ pub struct Answering<'a> {
 pub enum Answer {
     /// It was fixed, and is there again.
     Back,
+    /// A person or GitLab resolved it as fixed, and it is still there.
+    Still,
+    /// A person dismissed it, and it got worse since.
+    Worse,
+    /// The person who disagreed is right: it is closed.
+    Agreed,
+    /// The person who disagreed is right in part: it is less bad, and stays.
+    Lowered,
+    /// The person who disagreed is not right. Said once.
+    Disagreed,
+    /// The answer to a question. Given once.
+    Explained,
 }
 
 impl Answer {
-    const fn word(self) -> &'static str {
+    /// Returns the word of markers and reports.
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Back => "back",
+            Self::Still => "still",
+            Self::Worse => "worse",
+            Self::Agreed => "agreed",
+            Self::Lowered => "lowered",
+            Self::Disagreed => "disagreed",
+            Self::Explained => "explained",
         }
     }
+
+    /// Returns whether the thread has this answer already: for this head, or, where it answers what a person said, at all.
+    fn is_given(self, marked: &Marked, head: &CommitId) -> bool {
+        match self {
+            Self::Back | Self::Still | Self::Worse => marked.replies.iter().any(|reply| reply.kind == self.word() && reply.head == *head),
+            Self::Agreed | Self::Lowered | Self::Disagreed | Self::Explained => is_answered(marked),
+        }
+    }
+}
+
+/// Returns whether the bot has answered in a thread what people said. It does so once for a finding and never argues twice.
+pub(super) fn is_answered(marked: &Marked) -> bool {
+    let counters = [Answer::Agreed, Answer::Lowered, Answer::Disagreed, Answer::Explained];
+    marked.replies.iter().any(|reply| counters.iter().any(|answer| answer.word() == reply.kind))
+}
+
+/// Returns whether the bot has granted in a thread that a finding is none.
+pub(super) fn is_granted(marked: &Marked) -> bool {
+    marked.replies.iter().any(|reply| reply.kind == Answer::Agreed.word())
 }
 
 /// How bodies are written; the texts are `comment`'s.
@@ -179,20 +231,35 @@ pub fn plan(input: &Input<'_>, bodies: &Bodies<'_>) -> Vec<Action> {
     if withdraw {
         actions.push(Action::WithdrawApproval);
     }
-    if input.bot.requested_changes && vote.request_changes == Some(false) {
-        actions.push(Action::ClearRequestedChanges);
-    }
+    // Before anything that publishes: a review that clears a request for changes would publish them.
     if input.bot.drafts > 0 {
         actions.push(Action::DiscardDrafts);
     }
-    actions.extend(summary(input));
+    if input.bot.requested_changes && vote.request_changes == Some(false) {
+        actions.push(Action::ClearRequestedChanges);
+    }
     let threads = new_threads(input, bodies);
-    if !threads.is_empty() {
-        actions.push(Action::OpenThreads(threads));
+    let opens = !threads.is_empty();
+    match (summary(input), input.batch) {
+        (Some(Action::PostSummary { body }), Batch::ThreadsAndSummary) if opens => {
+            actions.push(Action::OpenThreads { threads, summary: Some(body) });
+        }
+        (summary, Batch::Threads | Batch::ThreadsAndSummary) => {
+            actions.extend(summary);
+            if opens {
+                actions.push(Action::OpenThreads { threads, summary: None });
+            }
+        }
     }
     actions.extend(replies(input, bodies));
-    actions.extend(resolved(input));
-    if !input.bot.requested_changes && vote.request_changes == Some(true) {
+    // A batch sets the bot's state to “reviewed”: its request still blocks, but is not seen any more, and so would never be taken back.
+    let hidden = input.bot.requested_changes && opens;
+    let requests = match vote.request_changes {
+        Some(true) => hidden || !input.bot.requested_changes,
+        Some(false) => false,
+        None => hidden,
+    };
+    if requests {
         actions.push(Action::RequestChanges);
     }
     if vote.approve && (withdraw || !input.bot.approved) {
@@ -220,6 +287,8 @@ fn new_threads(input: &Input<'_>, bodies: &Bodies<'_>) -> Vec<NewThread> {
         .zip(&input.reconciled.seen)
         .filter(|(finding, _)| finding.severity >= input.policy.thread_severity)
         .filter_map(|(finding, seen)| Some((finding, seen.sight, input.reconciled.finding(seen.id)?)))
+        // What was missed earlier opens none unless it is critical: rounds must converge.
+        .filter(|(_, _, known)| !known.trail.late || known.severity == Severity::Critical)
         .filter(|(_, _, known)| known.status.is_open() && !input.conversation.threads.contains_key(&known.id))
         .collect();
     // Stable: findings of one severity stay in their order.
@@ -260,33 +329,34 @@ fn places(change: &Change, finding: &Finding) -> Vec<(Rooting, RungPlace)> {
     }
 }
 
-/// Findings that are there although the bot itself had resolved their threads: opened again, once for a head.
+/// What is done in threads that are there: it is said that a finding is back although the bot itself had resolved its thread, what is due to people is
+/// said once, and threads are resolved. A thread that a person opens again later is no longer due.
 fn replies(input: &Input<'_>, bodies: &Bodies<'_>) -> Vec<Action> {
     let seen: BTreeSet<FindingId> = input.reconciled.seen.iter().map(|seen| seen.id).collect();
-    let back = input.reconciled.open().filter(|known| known.status == Status::Open && seen.contains(&known.id));
-    back.filter_map(|known| {
-        let there = input.conversation.threads.get(&known.id)?;
-        let answer = Answer::Back;
-        let mark = ReplyMark { id: known.id, kind: answer.word().to_owned(), head: input.head.clone() };
-        let due = there.resolution == Resolution::ByBot && !there.replies.contains(&mark);
-        due.then(|| {
-            let marker = marker::reply(&mark, input.keys);
-            let body = (bodies.reply)(&Answering { known, answer, head: input.head, marker: &marker });
-            Action::Reply { thread: there.thread.id.clone(), body, reopen: true }
-        })
-    })
-    .collect()
-}
-
-/// Threads of findings that this round checked to be fixed. A person who opens one again later is not contradicted.
-fn resolved(input: &Input<'_>) -> Vec<Action> {
-    let fixed = input.reconciled.known.iter().filter(|known| matches!(&known.status, Status::Fixed { round, .. } if *round == input.round));
-    fixed
-        .filter_map(|known| input.conversation.threads.get(&known.id))
-        .filter(|marked| marked.resolution == Resolution::Open)
-        .map(|marked| Action::Resolve { thread: marked.thread.id.clone() })
-        .collect()
+    let due: BTreeSet<FindingId> = input.reconciled.dues.iter().map(|due| due.id).collect();
+    let back = input
+        .reconciled
+        .open()
+        .filter(|known| known.status == Status::Open && seen.contains(&known.id) && !due.contains(&known.id))
+        .filter(|known| input.conversation.threads.get(&known.id).is_some_and(|marked| marked.resolution == Resolution::ByBot))
+        .map(|known| (known.id, Some(Answer::Back), "", Then::Reopen));
+    let due = input.reconciled.dues.iter().map(|due| (due.id, due.answer, due.text.as_str(), due.then));
+    let mut actions = Vec::new();
+    for (id, answer, text, then) in back.chain(due) {
+        let (Some(known), Some(marked)) = (input.reconciled.finding(id), input.conversation.threads.get(&id)) else { continue };
+        let thread = &marked.thread.id;
+        if let Some(answer) = answer.filter(|answer| !answer.is_given(marked, input.head)) {
+            let mark = ReplyMark { id, kind: answer.word().to_owned(), head: input.head.clone() };
+            let seal = marker::reply(&mark, input.keys);
+            let body = (bodies.reply)(&Answering { known, answer, head: input.head, text, marker: &seal });
+            actions.push(Action::Reply { thread: thread.clone(), body, reopen: then == Then::Reopen });
+        }
+        if then == Then::Resolve && marked.resolution == Resolution::Open {
+            actions.push(Action::Resolve { thread: thread.clone() });
+        }
+    }
+    actions
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

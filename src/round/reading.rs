@@ -11,6 +11,9 @@ use super::marker::{self, FindingMark, Keys, Mark, ReplyMark, Seal};
 use super::state::{FindingId, NewestNote, State, StateError, ThreadRef};
 use super::{Note, Person, Thread};
 
+/// The most of a person's note that is read, in bytes.
+const MAX_SAID_BYTES: usize = 64 << 10;
+
 /// The users whose markers may be believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bots {
@@ -29,6 +32,44 @@ pub struct Conversation {
     pub threads: BTreeMap<FindingId, Marked>,
     /// The newest note of a person.
     pub newest_note: Option<NewestNote>,
+    /// What people wrote, in the order of the threads.
+    pub said: Vec<Said>,
+    /// Reactions of people to the bot's threads.
+    pub awards: Vec<Award>,
+}
+
+/// A note of a person. Untrusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// GitLab's number.
+    pub note: u64,
+    /// Who wrote it.
+    pub author: Person,
+    /// The text, at most 64 KiB of it.
+    pub body: String,
+    /// When it was written, RFC 3339 as GitLab gives it: sorts as text.
+    pub at: String,
+    /// Its text was changed later.
+    pub edited: bool,
+    /// It is the first of its thread, or a single note.
+    pub opens: bool,
+    /// It stands in the diff.
+    pub on_diff: bool,
+    /// The finding whose thread it is in.
+    pub finding: Option<FindingId>,
+}
+
+/// A reaction to a note.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Award {
+    /// The note.
+    pub note: u64,
+    /// GitLab's name of the emoji, e.g. `thumbsdown`.
+    pub name: String,
+    /// Who gave it.
+    pub by: Person,
+    /// When it was given, as GitLab gives it.
+    pub at: String,
 }
 
 /// The summary of earlier rounds.
@@ -94,7 +135,8 @@ pub enum Origin {
 
 /// Reads the notes of a merge request.
 pub fn read(threads: &[Thread], bots: &Bots, keys: &Keys) -> Conversation {
-    let mut conversation = Conversation { summary: None, threads: BTreeMap::new(), newest_note: None };
+    let mut conversation =
+        Conversation { summary: None, threads: BTreeMap::new(), newest_note: None, said: Vec::new(), awards: Vec::new() };
     for thread in threads {
         let Some(first) = thread.notes.first() else { continue };
         match believed(first, bots, keys) {
@@ -110,8 +152,19 @@ pub fn read(threads: &[Thread], bots: &Bots, keys: &Keys) -> Conversation {
             }
             Some(Mark::Finding(_) | Mark::Reply(_)) | None => {}
         }
+        let finding = conversation.threads.iter().find(|(_, marked)| marked.thread.id == thread.id).map(|(id, _)| *id);
         let by_people = thread.notes.iter().filter(|note| !note.system && !is_bot(&note.author, bots));
         for note in by_people {
+            conversation.said.push(Said {
+                note: note.id,
+                author: note.author.clone(),
+                body: beginning(&note.body).to_owned(),
+                at: note.created_at.clone(),
+                edited: note.edited,
+                opens: note.id == first.id,
+                on_diff: note.place.is_some(),
+                finding,
+            });
             if conversation.newest_note.as_ref().is_none_or(|newest| (newest.at.as_str(), newest.id) < (note.created_at.as_str(), note.id))
             {
                 conversation.newest_note = Some(NewestNote { id: note.id, at: note.created_at.clone() });
@@ -119,6 +172,14 @@ pub fn read(threads: &[Thread], bots: &Bots, keys: &Keys) -> Conversation {
         }
     }
     conversation
+}
+
+fn beginning(body: &str) -> &str {
+    let mut end = body.len().min(MAX_SAID_BYTES);
+    while !body.is_char_boundary(end) {
+        end -= 1;
+    }
+    &body[..end]
 }
 
 /// Which of several summaries counts: one that a newer program guards, then a readable one, of the current bot, of the latest round, the newest.
@@ -170,6 +231,15 @@ fn marked(thread: &Thread, first: &Note, mark: FindingMark, bots: &Bots, keys: &
 }
 
 impl Conversation {
+    /// Returns the conversation with reactions to notes; those of bots, and to notes that open no finding's thread, are left out.
+    #[must_use]
+    pub fn with_awards(mut self, awards: Vec<Award>, bots: &Bots) -> Self {
+        let notes: BTreeSet<u64> = self.threads.values().map(|marked| marked.thread.note).collect();
+        self.awards = awards.into_iter().filter(|award| notes.contains(&award.note) && !is_bot(&award.by, bots)).collect();
+        self.awards.sort();
+        self
+    }
+
     /// Returns what is remembered: the state of the summary, completed from the threads, or rebuilt from them.
     ///
     /// # Errors
@@ -196,160 +266,29 @@ impl Conversation {
         Ok(Remembered { state, origin })
     }
 
-    /// Returns a digest of which threads of findings are resolved and by whom: equal as long as nobody touched them.
+    /// Returns a digest of what people did: which threads of findings they resolved, what they wrote, how they reacted. A note that is edited after
+    /// it was read changes it; what the bot itself does changes it only where it opens again what a person had resolved.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         for (id, marked) in &self.threads {
             let word = match &marked.resolution {
-                Resolution::Open => "open".to_owned(),
-                Resolution::ByBot => "bot".to_owned(),
+                Resolution::Open | Resolution::ByBot => String::new(),
                 Resolution::ByPerson(person) => format!("person {}", person.id),
                 Resolution::Unnamed => "unnamed".to_owned(),
             };
-            hash.update(format!("{id} {word} {}\n", marked.suggestion_applied));
+            if !word.is_empty() || marked.suggestion_applied {
+                hash.update(format!("{id} {word} {}\n", marked.suggestion_applied));
+            }
+        }
+        for said in &self.said {
+            hash.update(format!("said {} {}\n", said.note, hex::encode(Sha256::digest(&said.body))));
+        }
+        for award in &self.awards {
+            hash.update(format!("award {} {} {}\n", award.note, award.name, award.by.id));
         }
         hex::encode(&hash.finalize()[..8])
     }
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use proptest::prelude::*;
-
-    use super::super::state::Status;
-    use super::super::state::tests::{known, round, sample};
-    use super::*;
-
-    const BOT: u64 = 100;
-    const FORMER: u64 = 99;
-    const MIRA: u64 = 5;
-
-    pub(in crate::round) fn keys() -> Keys {
-        Keys::derive(b"secret", 1, 2)
-    }
-
-    pub(in crate::round) fn bots() -> Bots {
-        Bots { current: BOT, former: BTreeSet::from([FORMER]) }
-    }
-
-    fn person(id: u64) -> Person {
-        Person { id, username: format!("user{id}") }
-    }
-
-    pub(in crate::round) fn note(id: u64, author: u64, body: &str) -> Note {
-        Note {
-            id,
-            author: person(author),
-            body: body.to_owned(),
-            system: false,
-            created_at: format!("2026-11-24T00:00:{id:02}.000Z"),
-            edited: false,
-            resolvable: true,
-            resolved: false,
-            resolved_by: None,
-            place: None,
-            suggestion_applied: false,
-        }
-    }
-
-    pub(in crate::round) fn thread(id: &str, notes: Vec<Note>) -> Thread {
-        Thread { id: id.to_owned(), individual: false, notes }
-    }
-
-    fn summary_note(id: u64, author: u64, state: &State, keys: &Keys) -> Thread {
-        let body = format!("### Assize\n\n{}", marker::summary(state, keys).text);
-        Thread { individual: true, ..thread(&format!("s{id}"), vec![note(id, author, &body)]) }
-    }
-
-    fn finding_thread(number: u32, note_id: u64, author: u64, keys: &Keys) -> Thread {
-        let mark = FindingMark::of(&known(number, Status::Open), 1);
-        thread(&format!("t{number}"), vec![note(note_id, author, &format!("text\n\n{}", marker::finding(&mark, keys)))])
-    }
-
-    #[test]
-    fn the_bot_is_believed_a_former_bot_with_a_valid_seal_and_nobody_else() {
-        let other = Keys::derive(b"another secret", 1, 2);
-        let believed = |author, by: &Keys| read(&[summary_note(1, author, &sample(), by)], &bots(), &keys()).summary.is_some();
-        assert!(believed(BOT, &keys()));
-        // The token was rotated and with it the key; the user stayed.
-        assert!(believed(BOT, &other));
-        assert!(believed(FORMER, &keys()));
-        assert!(!believed(FORMER, &other));
-        assert!(!believed(MIRA, &keys()));
-    }
-
-    #[test]
-    fn a_former_bots_state_is_taken_over_until_there_is_one_of_our_own() {
-        let newer = sample();
-        let older = State { rounds: vec![round(1, '1')], ..sample() };
-        let read = |threads: &[Thread]| read(threads, &bots(), &keys()).summary.unwrap();
-        let taken = read(&[summary_note(1, FORMER, &older, &keys())]);
-        assert_eq!((taken.own, taken.state), (false, Ok(older.clone())));
-        let own = read(&[summary_note(1, FORMER, &older, &keys()), summary_note(2, BOT, &newer, &keys())]);
-        assert_eq!((own.note, own.own), (2, true));
-    }
-
-    #[test]
-    fn without_a_summary_the_state_is_rebuilt_from_the_threads() {
-        let threads = [finding_thread(3, 1, BOT, &keys()), finding_thread(7, 2, FORMER, &keys()), finding_thread(9, 3, MIRA, &keys())];
-        let remembered = read(&threads, &bots(), &keys()).remembered().unwrap();
-        let ids: Vec<_> = remembered.state.findings.iter().map(|known| known.id.to_string()).collect();
-        assert_eq!((remembered.origin, ids, remembered.state.next_id), (Origin::Rebuilt, vec!["F-3".to_owned(), "F-7".to_owned()], 8));
-        let first = &remembered.state.findings[0];
-        assert_eq!((first.title.as_str(), first.thread.as_ref().unwrap().id.as_str()), ("finding 3", "t3"));
-    }
-
-    #[test]
-    fn a_damaged_summary_is_rebuilt_and_a_newer_one_is_left_alone() {
-        let damaged = thread("s", vec![note(1, BOT, "<!-- assize:summary v1 z=AAAA mac=AAAA -->")]);
-        let conversation = read(&[damaged, finding_thread(3, 2, BOT, &keys())], &bots(), &keys());
-        assert_eq!(conversation.remembered().unwrap().origin, Origin::Rebuilt);
-        let newer = thread("s", vec![note(1, BOT, "<!-- assize:summary v2 z=AAAA mac=AAAA -->")]);
-        let conversation = read(&[newer, summary_note(4, BOT, &sample(), &keys())], &bots(), &keys());
-        assert_eq!(conversation.remembered(), Err(StateError::TooOld { needs: 2 }));
-        assert_eq!(read(&[], &bots(), &keys()).remembered().unwrap().origin, Origin::First);
-    }
-
-    #[test]
-    fn threads_that_were_opened_after_the_summary_was_written_are_found() {
-        let mut state = sample();
-        state.findings[0].thread = None;
-        let threads = [summary_note(1, BOT, &state, &keys()), finding_thread(1, 2, BOT, &keys())];
-        let remembered = read(&threads, &bots(), &keys()).remembered().unwrap();
-        assert_eq!(remembered.origin, Origin::Summary);
-        assert_eq!(remembered.state.finding(FindingId::new(1)).unwrap().thread, Some(ThreadRef { id: "t1".to_owned(), note: 2 }));
-    }
-
-    #[test]
-    fn who_resolved_a_thread_and_what_was_answered_is_read() {
-        let resolution = |by: Option<u64>| {
-            let mut thread = finding_thread(1, 1, BOT, &keys());
-            thread.notes[0].resolved = true;
-            thread.notes[0].resolved_by = by.map(person);
-            read(&[thread], &bots(), &keys()).threads[&FindingId::new(1)].resolution.clone()
-        };
-        assert_eq!(resolution(Some(BOT)), Resolution::ByBot);
-        assert_eq!(resolution(Some(MIRA)), Resolution::ByPerson(person(MIRA)));
-        assert_eq!(resolution(None), Resolution::Unnamed);
-        let reply = ReplyMark { id: FindingId::new(1), kind: "back".to_owned(), head: super::super::state::tests::commit('a') };
-        let body = format!("Back.\n\n{}", marker::reply(&reply, &keys()));
-        let mut thread = finding_thread(1, 1, BOT, &keys());
-        thread.notes.push(note(2, MIRA, &body));
-        thread.notes.push(note(3, BOT, &body));
-        let conversation = read(&[thread], &bots(), &keys());
-        let marked = &conversation.threads[&FindingId::new(1)];
-        assert_eq!((&marked.resolution, marked.replies.len()), (&Resolution::Open, 1));
-        assert_eq!(conversation.newest_note.map(|note| note.id), Some(2));
-    }
-
-    proptest! {
-        #[test]
-        fn notes_of_others_never_become_a_state(body in ".{0,200}", author in prop::sample::select(vec![MIRA, FORMER]), sealed in any::<bool>()) {
-            let other = Keys::derive(b"guess", 1, 2);
-            let marker = marker::summary(&sample(), &other).text;
-            let body = if sealed { format!("{body}\n{marker}") } else { body };
-            let conversation = read(&[thread("x", vec![note(1, author, &body)])], &bots(), &keys());
-            prop_assert!(conversation.summary.is_none() && conversation.threads.is_empty());
-        }
-    }
-}
+pub(super) mod tests;

@@ -1,11 +1,18 @@
 //! This round's findings held against the earlier rounds: what is new, still there, back, dismissed, or gone. It must not decide that what
 //! is gone is fixed: that takes a look at the code.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::state::{FindingId, Known, State, Status};
-use crate::change::CommitId;
-use crate::review::{Finding, Verdict};
+use super::matching::{self, Ground};
+use super::plan::Answer;
+use super::state::{FindingId, Known, KnownPlace, State, Status, Unsettled};
+use crate::change::{CodeAt, CommitId, Fate, Interdiff, Line, LineKind, Side, Spot};
+use crate::review::{Finding, Place, Severity, Verdict, likeness};
+
+/// Findings below critical that were missed earlier, in one round; more are recorded and not shown.
+const MAX_LATE: usize = 5;
+/// Share of common words from which two titles say the same wherever they stand.
+const ALIKE_ANYWHERE: f64 = 0.8;
 
 /// The findings of a round with their lasting names.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +25,10 @@ pub struct Reconciled {
     pub gone: Vec<FindingId>,
     /// The number of the next finding.
     pub next_id: u32,
+    /// What became of the code of each finding that was remembered; empty where nothing is known of it.
+    pub code: BTreeMap<FindingId, CodeAt>,
+    /// What the bot has to do in threads beside opening them and resolving those of fixed findings.
+    pub dues: Vec<Due>,
 }
 
 /// A finding of this round.
@@ -42,19 +53,61 @@ pub enum Sight {
     Dismissed,
 }
 
-/// Holds this round's findings against the state. Findings must carry their fingerprints, worst first: names are given in their order.
+/// What the bot still has to do in the thread of a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The finding.
+    pub id: FindingId,
+    /// What is answered, if anything.
+    pub answer: Option<Answer>,
+    /// What the coordinator says to the person, or nothing. A model's words.
+    pub text: String,
+    /// What becomes of the thread.
+    pub then: Then,
+}
+
+/// What becomes of a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// It stays as it is.
+    Leave,
+    /// It is opened again.
+    Reopen,
+    /// It is resolved.
+    Resolve,
+}
+
+/// Holds this round's findings against the state by their fingerprints alone. Findings must carry them, worst first: names are given in their order.
 pub fn reconcile(state: &State, findings: &[Finding], round: u32) -> Reconciled {
+    held(state, findings, round, None)
+}
+
+/// Holds this round's findings against the state, with what is known of where code went. Findings must carry their fingerprints, worst first.
+///
+/// Positions of findings that were not seen again follow their code.
+pub fn reconcile_over(state: &State, findings: &[Finding], round: u32, ground: &Ground<'_>) -> Reconciled {
+    held(state, findings, round, Some(ground))
+}
+
+fn held(state: &State, findings: &[Finding], round: u32, ground: Option<&Ground<'_>>) -> Reconciled {
     let mut known = state.findings.clone();
+    let code: BTreeMap<FindingId, CodeAt> =
+        ground.map_or_else(BTreeMap::new, |ground| known.iter().map(|known| (known.id, code_at(known, ground.interdiff))).collect());
+    let changed = |id: FindingId| ground.is_some_and(|ground| is_changed(code.get(&id).copied(), ground.interdiff));
+    let matched = matching::matches(&known, findings, ground);
     let mut next_id = state.next_id;
     let mut taken = BTreeSet::new();
     let mut seen = Vec::with_capacity(findings.len());
-    for finding in findings {
-        let matched = same_fingerprint(&known, finding, &taken);
+    let mut dues = Vec::new();
+    for (finding, matched) in findings.iter().zip(matched) {
         let Some(earlier) = matched.and_then(|id| known.iter_mut().find(|known| known.id == id)) else {
             let id = FindingId::new(next_id);
             next_id = next_id.saturating_add(1);
             taken.insert(id);
-            known.push(Known::of(id, finding, round));
+            let mut fresh = Known::of(id, finding, round);
+            fresh.trail.late = ground.is_some_and(|ground| missed(finding, ground));
+            fresh.trail.earlier = dismissed_kind(&state.findings, finding);
+            known.push(fresh);
             seen.push(Seen { id, sight: Sight::New });
             continue;
         };
@@ -65,28 +118,136 @@ pub fn reconcile(state: &State, findings: &[Finding], round: u32) -> Reconciled 
             Status::Open | Status::ClaimedFixed { .. } => Sight::Still,
             Status::Fixed { .. } => {
                 earlier.status = Status::Open;
+                earlier.trail.returns = earlier.trail.returns.saturating_add(1);
+                Sight::Back
+            }
+            Status::Dismissed { .. } if changed(earlier.id) && finding.severity > earlier.severity => {
+                earlier.status = Status::Open;
+                earlier.trail.returns = earlier.trail.returns.saturating_add(1);
+                earlier.trail.unsettled = Some(Unsettled::Owed);
+                dues.push(Due { id: earlier.id, answer: Some(Answer::Worse), text: String::new(), then: Then::Reopen });
                 Sight::Back
             }
             Status::Dismissed { .. } => Sight::Dismissed,
         };
-        earlier.seen(finding, round);
+        match sight {
+            Sight::New | Sight::Still | Sight::Back => earlier.seen(finding, round),
+            Sight::Dismissed => earlier.relocated(finding, round),
+        }
         seen.push(Seen { id: earlier.id, sight });
+    }
+    if let Some(ground) = ground {
+        for known in known.iter_mut().filter(|known| !taken.contains(&known.id)) {
+            follow(known, ground);
+        }
     }
     let gone = known.iter().filter(|known| known.status.is_open() && !taken.contains(&known.id)).map(|known| known.id).collect();
     known.sort_by_key(|known| known.id);
-    Reconciled { known, seen, gone, next_id }
+    Reconciled { known, seen, gone, next_id, code, dues }
 }
 
-/// Returns the earlier finding with this fingerprint that no other finding of the round has taken: an open one, then one that a person
-/// dismissed, then one that was fixed; of several the oldest.
-fn same_fingerprint(known: &[Known], finding: &Finding, taken: &BTreeSet<FindingId>) -> Option<FindingId> {
-    let candidates = known.iter().filter(|known| known.fingerprint == finding.fingerprint && !taken.contains(&known.id));
-    let rank = |known: &Known| match &known.status {
-        Status::Open | Status::ClaimedFixed { .. } => 0,
-        Status::Dismissed { .. } => 1,
-        Status::Fixed { .. } => 2,
+/// What became of the code of a remembered finding.
+fn code_at(known: &Known, interdiff: &Interdiff) -> CodeAt {
+    let place = &known.place;
+    match known.lines() {
+        Some((first, last)) => interdiff.code_at(&place.path, place.side, first, last),
+        None => match interdiff.file_unchanged(&place.path) {
+            Some(true) => CodeAt::Same,
+            Some(false) => CodeAt::Changed,
+            None => CodeAt::Unseen,
+        },
+    }
+}
+
+/// Returns whether the code of a finding is to be taken for changed. Of code that the diff does not show nobody knows, unless nothing changed at all.
+pub(super) fn is_changed(code: Option<CodeAt>, interdiff: &Interdiff) -> bool {
+    match code {
+        Some(CodeAt::Same) => false,
+        Some(CodeAt::Near | CodeAt::Changed) => true,
+        Some(CodeAt::Unseen) | None => !interdiff.is_empty(),
+    }
+}
+
+/// Moves a finding that was not seen again along with its code.
+fn follow(known: &mut Known, ground: &Ground<'_>) {
+    let place = &known.place;
+    let Some((first, last)) = known.lines().filter(|_| !matches!(known.status, Status::Fixed { .. })) else {
+        if let Some(path) = ground.interdiff.path_of(&known.place.path) {
+            known.place.path = path.clone();
+        }
+        return;
     };
-    candidates.min_by_key(|known| (rank(known), known.id)).map(|known| known.id)
+    let spot = |line| Spot { path: place.path.clone(), side: place.side, line };
+    let went = |line| match ground.interdiff.fate(&spot(line)) {
+        Fate::Kept(there) | Fate::Moved(there) => Some(there),
+        Fate::Gone | Fate::Unseen => None,
+    };
+    if let Some(there) = went(last) {
+        // What is not one run of lines any more is remembered by its last one.
+        let run = went(first).filter(|from| from.path == there.path && from.side == there.side && from.line <= there.line);
+        known.trail.above = run.map_or(0, |from| there.line - from.line);
+        known.place = KnownPlace { path: there.path, line: Some(there.line), side: there.side };
+        return;
+    }
+    // Edited or gone: it stands where its neighbours say.
+    let Some(landing) = ground.interdiff.landing(&place.path, place.side, first, last) else { return };
+    let lines: Vec<&Line> = ground.new.file(&landing.path).map_or_else(Vec::new, |file| file.lines().collect());
+    let kept = lines.get(landing.first..landing.end).unwrap_or_default();
+    let new_side = |line: &&&Line| line.kind != LineKind::Removed;
+    let nearest = kept.iter().rev().find(new_side).or_else(|| lines[..landing.first.min(lines.len())].iter().rev().find(new_side));
+    let line = nearest.or_else(|| lines.iter().find(new_side)).map(|line| line.new);
+    known.place = KnownPlace { path: landing.path, line, side: Side::New };
+    known.trail.above = 0;
+}
+
+/// Whether a finding stands in code that was read before and did not change since.
+fn missed(finding: &Finding, ground: &Ground<'_>) -> bool {
+    let old = ground.read_before && ground.interdiff.known();
+    old && match &finding.place {
+        Place::Lines(span) => {
+            let spot = |anchor: crate::change::Anchor| Spot { path: span.path().clone(), side: anchor.side(), line: anchor.line() };
+            ground.interdiff.untouched(&spot(span.first()), &spot(span.last()))
+        }
+        Place::File { path, .. } => !ground.interdiff.changed_files().any(|changed| changed == path),
+        Place::Outside(_) => ground.interdiff.is_empty(),
+    }
+}
+
+/// The oldest finding of the same kind that a person dismissed at another place.
+fn dismissed_kind(known: &[Known], finding: &Finding) -> Option<FindingId> {
+    let alike = |known: &&Known| match (known.rule_ids.iter().min(), finding.rule_ids.iter().min()) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => likeness(&known.title, &finding.title) >= ALIKE_ANYWHERE,
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    known.iter().filter(|known| matches!(known.status, Status::Dismissed { .. })).find(alike).map(|known| known.id)
+}
+
+/// Takes the findings that were missed earlier and are too many out of a round: rounds must converge. Criticals are never too many.
+///
+/// Returns those taken out, for the record.
+pub fn converge(findings: &mut Vec<Finding>, reconciled: &mut Reconciled) -> Vec<Finding> {
+    let mut late = 0;
+    let beyond: Vec<bool> = findings
+        .iter()
+        .zip(&reconciled.seen)
+        .map(|(finding, seen)| {
+            let counts = seen.sight == Sight::New
+                && finding.severity < Severity::Critical
+                && reconciled.finding(seen.id).is_some_and(|known| known.trail.late && known.thread.is_none());
+            late += usize::from(counts);
+            counts && late > MAX_LATE
+        })
+        .collect();
+    let out: BTreeSet<FindingId> = reconciled.seen.iter().zip(&beyond).filter(|(_, beyond)| **beyond).map(|(seen, _)| seen.id).collect();
+    reconciled.known.retain(|known| !out.contains(&known.id));
+    reconciled.seen.retain(|seen| !out.contains(&seen.id));
+    let (mut kept, mut taken) = (Vec::new(), Vec::new());
+    for (finding, beyond) in findings.drain(..).zip(beyond) {
+        if beyond { taken.push(finding) } else { kept.push(finding) }
+    }
+    *findings = kept;
+    taken
 }
 
 impl Reconciled {
@@ -95,10 +256,13 @@ impl Reconciled {
         self.known.iter().find(|known| known.id == id)
     }
 
-    /// Records that findings which are gone were checked to be fixed at this head. Names that are not gone are left alone.
+    /// Records that findings which are gone were checked to be fixed at this head: their threads are to be resolved. Names that are not gone are left
+    /// alone.
     pub fn fix(&mut self, fixed: &BTreeSet<FindingId>, round: u32, head: &CommitId) {
         for known in self.known.iter_mut().filter(|known| fixed.contains(&known.id) && self.gone.contains(&known.id)) {
             known.status = Status::Fixed { round, commit: head.clone() };
+            known.trail.unsettled = None;
+            self.dues.push(Due { id: known.id, answer: None, text: String::new(), then: Then::Resolve });
         }
         self.gone.retain(|id| !fixed.contains(id));
     }

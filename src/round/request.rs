@@ -18,6 +18,8 @@ pub struct MergeRequest {
     pub description: String,
     /// Whether it can still be reviewed.
     pub state: RequestState,
+    /// Its author marked it as a draft.
+    pub draft: bool,
     /// Who opened it.
     pub author: Person,
     /// Labels, sorted.
@@ -26,8 +28,8 @@ pub struct MergeRequest {
     pub source_branch: String,
     /// The branch to merge into.
     pub target_branch: String,
-    /// Number of the project that the source branch is in; another one for a fork.
-    pub source_project: u64,
+    /// Number of the project that the source branch is in; another one for a fork, none for a fork that is gone.
+    pub source_project: Option<u64>,
     /// The three commits that positions are made of.
     pub refs: DiffRefs,
 }

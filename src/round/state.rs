@@ -1,5 +1,6 @@
 //! What is remembered of a merge request from round to round. It must not know where it is kept: `marker` writes and reads it.
 
+mod trail;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -7,12 +8,15 @@ use std::fmt;
 
 use serde_json::Value;
 
+pub use self::trail::{Override, Posting, Trail, Unsettled, line_digest};
 use crate::change::{CommitId, RepoPath, Side};
 use crate::codex::RuleId;
-use crate::review::{Finding, Place, Severity, Tier, Usage, Verdict};
+use crate::review::{Finding, Place, Severity, Tier, Usage, Usd, Verdict};
 
-/// The format that this program writes, and the newest that it understands.
-pub const STATE_VERSION: u32 = 1;
+/// The format that this program writes, and the newest that it understands. Format 2 added what [`Trail`], [`Posting`] and [`Override`] hold.
+pub const STATE_VERSION: u32 = 2;
+/// The oldest format whose programs may read and write what this program writes: they keep what they do not know.
+const MIN_READER: u32 = 1;
 /// The longest title that is remembered, in characters.
 const MAX_TITLE_CHARS: usize = 200;
 
@@ -61,12 +65,18 @@ pub struct Round {
     pub complete: bool,
     /// Tokens and calls of the round.
     pub usage: Usage,
+    /// What of it has a known price.
+    pub cost: Usd,
     /// Digest of configuration, prompts and codex.
     pub config_digest: String,
     /// The newest note of a person that the round had read.
     pub newest_note: Option<NewestNote>,
     /// Digest of which threads were resolved, see `Conversation::digest`.
     pub threads_digest: String,
+    /// How far it has been posted.
+    pub posting: Posting,
+    /// Who lifted the gate for it, if anyone did.
+    pub overridden: Option<Override>,
     /// Fields of newer programs.
     pub extra: Extra,
 }
@@ -132,6 +142,8 @@ pub struct Known {
     pub last: u32,
     /// Its thread, if it has one.
     pub thread: Option<ThreadRef>,
+    /// What the rounds alone remember.
+    pub trail: Trail,
     /// Fields of newer programs.
     pub extra: Extra,
 }
@@ -211,7 +223,7 @@ impl State {
     pub fn new() -> Self {
         Self {
             version: STATE_VERSION,
-            min_reader: STATE_VERSION,
+            min_reader: MIN_READER,
             rounds: Vec::new(),
             findings: Vec::new(),
             next_id: 1,
@@ -265,6 +277,24 @@ impl State {
         after
     }
 
+    /// Returns whether everything at the last reviewed head was read: what is found in it later was missed.
+    pub fn was_read(&self) -> bool {
+        self.last().is_some_and(|last| last.complete && last.posting == Posting::Done)
+    }
+
+    /// Returns the state with its last round marked as posted: nothing is owed any more.
+    #[must_use]
+    pub fn posted(&self) -> Self {
+        let mut state = self.clone();
+        if let Some(last) = state.rounds.last_mut() {
+            last.posting = Posting::Done;
+        }
+        for known in &mut state.findings {
+            known.trail.unsettled = known.trail.unsettled.filter(|unsettled| *unsettled != Unsettled::Owed);
+        }
+        state
+    }
+
     /// Returns the verdict over the findings that are open.
     pub fn verdict(&self) -> Verdict {
         Verdict::over(self.findings.iter().filter(|known| known.status.is_open()).map(|known| known.severity))
@@ -291,6 +321,7 @@ impl Known {
             first: round,
             last: round,
             thread: None,
+            trail: Trail::of(finding),
             extra: Extra::new(),
         }
     }
@@ -303,6 +334,21 @@ impl Known {
         self.title = shortened(&finding.title);
         self.place = KnownPlace::of(&finding.place);
         self.last = round;
+        self.trail.seen(finding);
+        self.severity = self.trail.ceiling.map_or(self.severity, |ceiling| self.severity.min(ceiling));
+    }
+
+    /// Takes over where a later round saw it, and nothing else: a person decided about what it was.
+    pub fn relocated(&mut self, finding: &Finding, round: u32) {
+        self.fingerprint.clone_from(&finding.fingerprint);
+        self.place = KnownPlace::of(&finding.place);
+        self.last = round;
+        self.trail.seen(finding);
+    }
+
+    /// Returns the first and the last of its lines; none for a whole file.
+    pub fn lines(&self) -> Option<(u32, u32)> {
+        self.place.line.map(|last| (last.saturating_sub(self.trail.above).max(1), last))
     }
 }
 
@@ -325,121 +371,4 @@ impl KnownPlace {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-
-    /// A commit made of one digit.
-    pub(in crate::round) fn commit(digit: char) -> CommitId {
-        CommitId::parse(&digit.to_string().repeat(40)).unwrap()
-    }
-
-    pub(in crate::round) fn round(number: u32, head: char) -> Round {
-        Round {
-            number,
-            head: commit(head),
-            base: commit('b'),
-            target: commit('c'),
-            patch_id: "feed".to_owned(),
-            tier: Tier::Lite,
-            forced_tier: None,
-            verdict: Verdict::ApprovedWithComments,
-            complete: true,
-            usage: Usage { calls: 4, input: 1000, cached: 600, cache_write: 5, output: 77 },
-            config_digest: "cafe".to_owned(),
-            newest_note: Some(NewestNote { id: 9, at: "2026-11-24T02:03:04.000Z".to_owned() }),
-            threads_digest: "d1".to_owned(),
-            extra: Extra::new(),
-        }
-    }
-
-    pub(in crate::round) fn known(number: u32, status: Status) -> Known {
-        Known {
-            id: FindingId::new(number),
-            fingerprint: format!("{number:016x}"),
-            rule_ids: vec![RuleId::parse("SEC-0012").unwrap()],
-            severity: Severity::Important,
-            title: format!("finding {number}"),
-            place: KnownPlace { path: "src/orders.rs".into(), line: Some(41), side: Side::New },
-            status,
-            first: 1,
-            last: 1,
-            thread: Some(ThreadRef { id: format!("{number:040x}"), note: u64::from(number) }),
-            extra: Extra::new(),
-        }
-    }
-
-    pub(in crate::round) fn sample() -> State {
-        State {
-            rounds: vec![round(1, '1'), round(2, '2')],
-            findings: vec![
-                known(1, Status::Open),
-                known(2, Status::Fixed { round: 2, commit: commit('2') }),
-                known(3, Status::Dismissed { by: "mira".to_owned(), why: "covered by the proxy".to_owned() }),
-                known(4, Status::ClaimedFixed { by: None }),
-            ],
-            next_id: 5,
-            ..State::new()
-        }
-    }
-
-    #[test]
-    fn a_state_is_read_as_it_was_written() {
-        assert_eq!(State::from_json(sample().to_json().as_bytes()), Ok(sample()));
-        assert_eq!(State::from_json(State::new().to_json().as_bytes()), Ok(State::new()));
-    }
-
-    #[test]
-    fn an_older_reader_keeps_what_a_newer_writer_added() {
-        let mut newer: Value = serde_json::from_str(&sample().to_json()).unwrap();
-        newer["version"] = 2.into();
-        newer["mood"] = "fine".into();
-        newer["rounds"][1]["cost_usd"] = serde_json::json!({ "total": 1.5 });
-        newer["findings"][0]["votes"] = serde_json::json!([1, 2]);
-        let read = State::from_json(newer.to_string().as_bytes()).unwrap();
-        let written: Value = serde_json::from_str(&read.to_json()).unwrap();
-        assert_eq!(written, newer);
-    }
-
-    #[test]
-    fn a_newer_reader_takes_what_an_older_writer_left_out() {
-        let oldest = r#"{"version":1,"min_reader":1,"rounds":[],"findings":[],"next_id":3}"#;
-        assert_eq!(State::from_json(oldest.as_bytes()), Ok(State { next_id: 3, ..State::new() }));
-    }
-
-    #[test]
-    fn a_reader_that_is_too_old_says_so_whatever_the_rest_looks_like() {
-        let future = r#"{"min_reader":7,"rounds":"elsewhere"}"#;
-        assert_eq!(State::from_json(future.as_bytes()), Err(StateError::TooOld { needs: 7 }));
-    }
-
-    #[test]
-    fn a_damaged_state_is_an_error_and_never_an_empty_one() {
-        for text in
-            ["", "{}", "[]", r#"{"version":1,"min_reader":1}"#, r#"{"version":1,"min_reader":1,"rounds":[{}],"findings":[],"next_id":1}"#]
-        {
-            assert!(matches!(State::from_json(text.as_bytes()), Err(StateError::Unreadable(_))), "{text}");
-        }
-        let mut odd: Value = serde_json::from_str(&sample().to_json()).unwrap();
-        odd["findings"][0]["status"] = "melted".into();
-        assert!(matches!(State::from_json(odd.to_string().as_bytes()), Err(StateError::Unreadable(_))));
-    }
-
-    #[test]
-    fn names_are_read_as_they_are_written() {
-        assert_eq!(FindingId::parse("F-12"), Some(FindingId::new(12)));
-        for text in ["F-", "F-0", "F-01", "f-1", "F-+1", "F-99999999999", "12"] {
-            assert_eq!(FindingId::parse(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_repeated_run_goes_on_in_the_same_round() {
-        let state = sample();
-        assert_eq!(state.round_over(&commit('2'), &commit('b')), 2);
-        assert_eq!(state.round_over(&commit('3'), &commit('b')), 3);
-        assert_eq!(state.round_over(&commit('2'), &commit('d')), 3);
-        assert_eq!(State::new().round_over(&commit('2'), &commit('b')), 1);
-        let after = state.after(round(2, '2'), Vec::new(), 2);
-        assert_eq!((after.rounds.len(), after.next_id), (2, 5));
-    }
-}
+pub(super) mod tests;

@@ -30,6 +30,8 @@ pub(super) struct File {
     pub(super) filter: Option<Filter>,
     /// Which rules are in force.
     pub(super) codex: Option<Codex>,
+    /// Programs that raise versions: their merge requests are read by the security reviewer alone, and open no thread below critical.
+    pub(super) dependency_bots: Option<DependencyBots>,
     /// What is posted.
     pub(super) publish: Option<Publish>,
     /// When the run exits 1: `never`, `minor_issues`, `significant_concerns`, with `incomplete` beside either, comma-separated.
@@ -153,6 +155,17 @@ pub(super) struct Codex {
     pub(super) severity: Option<BTreeMap<String, Spanned<String>>>,
 }
 
+/// Programs that raise versions. A merge request is one of theirs when both its author and its branch say so.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DependencyBots {
+    /// User names, instead of the usual ones.
+    pub(super) authors: Option<Vec<String>>,
+    /// Globs of source branches, instead of `renovate/**` and `dependabot/**`.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) branches: Option<Vec<Spanned<String>>>,
+}
+
 /// What is posted.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -169,6 +182,8 @@ pub(super) struct Publish {
     pub(super) thread_severity: Option<Spanned<String>>,
     /// Set labels on the merge request.
     pub(super) labels: Option<bool>,
+    /// Numbers of users that earlier runs wrote as, before a token was replaced.
+    pub(super) former_bots: Option<Vec<u64>>,
 }
 
 /// How a person lifts the gate.

@@ -8,8 +8,8 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde_saphyr::Spanned;
 
 use super::{
-    BreakGlass, CodexSettings, FailOn, FilterSettings, Key, Limits, ModelClass, ModelName, Provider, ProviderKind, PublishSettings,
-    ReviewerSettings, Settings, TierBound, TierSettings, file,
+    BreakGlass, CodexSettings, DependencyBots, FilterSettings, Gate, Key, Limits, ModelClass, ModelName, Provider, ProviderKind,
+    PublishSettings, ReviewerSettings, Settings, TierBound, TierSettings, file,
 };
 use crate::codex::{ReviewerName, RuleId, Severity};
 use crate::env::Env;
@@ -26,6 +26,10 @@ const DEFAULT_COST: Usd = Usd::from_cents(500);
 const DEFAULT_TOKENS: u64 = 4_000_000;
 /// All rounds of a merge request may cost as much as so many runs, unless the configuration says how much.
 const DEFAULT_RUNS: u64 = 5;
+/// User names of the usual programs that raise versions.
+const DEPENDENCY_BOTS: [&str; 5] = ["renovate", "renovate-bot", "renovate[bot]", "dependabot", "dependabot[bot]"];
+/// Source branches of the usual programs that raise versions.
+const DEPENDENCY_BRANCHES: [&str; 2] = ["renovate/**", "dependabot/**"];
 
 /// A configuration file as read by the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +38,15 @@ pub struct ConfigText {
     pub name: String,
     /// Its content.
     pub text: String,
+}
+
+/// Who speaks through variables and flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// The person at the machine: whatever they say holds.
+    Owner,
+    /// The pipeline of a merge request, which the source branch defines: beside credentials and outputs it may only tighten.
+    SourceBranch,
 }
 
 /// What flags of the command line set.
@@ -57,8 +70,9 @@ pub struct Effective {
     pub origins: Origins,
 }
 
-/// Merges the layers and checks every value. Fails with the place of the fault: file, line and column, or the variable or flag.
-pub fn load(config: Option<&ConfigText>, env: &Env, flags: &Flags) -> Result<Effective, Failure> {
+/// Merges the layers and checks every value. Fails with the place of the fault: file, line and column, or the variable or flag; also when a
+/// variable or flag would loosen what the file says and the speaker may only tighten.
+pub fn load(config: Option<&ConfigText>, env: &Env, flags: &Flags, speaker: Speaker) -> Result<Effective, Failure> {
     let mut loader = Loader { name: "", text: "", origins: Origins::new() };
     let mut settings = defaults();
     if let Some(config) = config {
@@ -72,7 +86,11 @@ pub fn load(config: Option<&ConfigText>, env: &Env, flags: &Flags) -> Result<Eff
         loader.file(raw, env, &mut settings)?;
     }
     loader.environment(env, &mut settings);
+    let filed = settings.clone();
     loader.flags(env, flags, &mut settings)?;
+    if speaker == Speaker::SourceBranch {
+        loader.tightened(&filed, &settings)?;
+    }
     Ok(Effective { settings, origins: loader.origins })
 }
 
@@ -89,8 +107,23 @@ fn defaults() -> Settings {
         },
         filter: FilterSettings::default(),
         codex: CodexSettings { builtin: true, ..CodexSettings::default() },
-        publish: PublishSettings { shadow: false, approve: false, max_threads: 10, thread_severity: Severity::Important, labels: false },
-        fail_on: FailOn { verdict: None, incomplete: false },
+        publish: PublishSettings {
+            shadow: false,
+            approve: false,
+            max_threads: 10,
+            thread_severity: Severity::Important,
+            labels: false,
+            former_bots: Vec::new(),
+        },
+        dependency_bots: DependencyBots {
+            authors: DEPENDENCY_BOTS.map(str::to_owned).to_vec(),
+            branches: DEPENDENCY_BRANCHES
+                .iter()
+                .fold(&mut GlobSetBuilder::new(), |set, glob| set.add(Glob::new(glob).expect("a glob of ours")))
+                .build()
+                .expect("globs of ours"),
+        },
+        fail_on: Gate { verdict: None, incomplete: false },
         break_glass: BreakGlass { phrase: "break glass".to_owned(), by_author: false },
         min_access: super::Access::Developer,
         limits: Limits {
@@ -114,6 +147,10 @@ struct Loader<'a> {
 impl Loader<'_> {
     fn invalid<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> Fault {
         yaml::invalid(self.name, at.referenced, 1, self.text, message)
+    }
+
+    fn key(&self, keys: &[&str], message: impl Into<String>) -> Fault {
+        yaml::at_key(self.name, self.text, keys, message)
     }
 
     fn set<T>(&mut self, key: &str, at: &Spanned<T>) {
@@ -143,8 +180,9 @@ impl Loader<'_> {
             settings.providers.push(provider);
         }
         for (class, chain) in raw.models.unwrap_or_default() {
-            let known = ModelClass::parse(&class)
-                .ok_or_else(|| Fault::whole(self.name, format!("unknown class of models `{class}`")).nearest(&class, ModelClass::WORDS))?;
+            let known = ModelClass::parse(&class).ok_or_else(|| {
+                self.key(&["models", &class], format!("unknown class of models `{class}`")).nearest(&class, ModelClass::WORDS)
+            })?;
             let mut names = Vec::new();
             for name in &chain {
                 let model =
@@ -156,7 +194,7 @@ impl Loader<'_> {
         }
         for (name, reviewer) in raw.reviewers.unwrap_or_default() {
             let parsed = ReviewerName::parse(&name).ok_or_else(|| {
-                Fault::whole(self.name, format!("`{name}` is no name of a reviewer")).hint("lower-case letters, digits and hyphens")
+                self.key(&["reviewers", &name], format!("`{name}` is no name of a reviewer")).hint("lower-case letters, digits and hyphens")
             })?;
             let model = reviewer.model.as_ref().map(|word| self.class(word)).transpose()?;
             let timeout = reviewer.timeout.as_ref().map(|word| self.duration(word)).transpose()?;
@@ -175,9 +213,7 @@ impl Loader<'_> {
             if settings.tiers.trivial.max_lines > settings.tiers.lite.max_lines
                 || settings.tiers.trivial.max_files > settings.tiers.lite.max_files
             {
-                return Err(Fault::whole(self.name, "`tiers.trivial` allows more than `tiers.lite`")
-                    .hint("raise lite, or lower trivial")
-                    .into());
+                return Err(self.key(&["tiers"], "`trivial` allows more than `lite`").hint("raise lite, or lower trivial").into());
             }
             if let Some(globs) = &tiers.sensitive_paths {
                 settings.tiers.sensitive = self.globs("tiers.sensitive_paths", globs)?;
@@ -195,6 +231,7 @@ impl Loader<'_> {
             }
         }
         self.codex(raw.codex, settings)?;
+        self.dependency_bots(raw.dependency_bots, settings)?;
         self.publish(raw.publish, settings)?;
         if let Some(word) = raw.fail_on {
             settings.fail_on = fail_on(&word.value).map_err(|message| self.invalid(&word, message).hint(FAIL_ON_HINT))?;
@@ -224,7 +261,8 @@ impl Loader<'_> {
 
     fn provider(&self, name: &str, raw: file::Provider, env: &Env) -> Result<Provider, Fault> {
         if name.contains('/') || name.is_empty() {
-            return Err(Fault::whole(self.name, format!("`{name}` is no name of a provider"))
+            return Err(self
+                .key(&["providers", name], format!("`{name}` is no name of a provider"))
                 .hint("without a slash: it is the part of `provider/model` before the first one"));
         }
         let kind = ProviderKind::parse(&raw.kind.value).ok_or_else(|| {
@@ -333,6 +371,18 @@ impl Loader<'_> {
             .ok_or_else(|| self.invalid(word, format!("`{}` is no severity", word.value)).nearest(&word.value, valid))
     }
 
+    fn dependency_bots(&mut self, raw: Option<file::DependencyBots>, settings: &mut Settings) -> Result<(), Fault> {
+        let Some(bots) = raw else { return Ok(()) };
+        if let Some(authors) = bots.authors {
+            settings.dependency_bots.authors = authors;
+            self.set_here("dependency_bots.authors");
+        }
+        if let Some(branches) = bots.branches {
+            settings.dependency_bots.branches = self.globs("dependency_bots.branches", &branches)?;
+        }
+        Ok(())
+    }
+
     fn publish(&mut self, raw: Option<file::Publish>, settings: &mut Settings) -> Result<(), Fault> {
         let Some(raw) = raw else { return Ok(()) };
         let publish = &mut settings.publish;
@@ -348,6 +398,7 @@ impl Loader<'_> {
         }
         publish.approve = raw.approve.unwrap_or(publish.approve);
         publish.labels = raw.labels.unwrap_or(publish.labels);
+        publish.former_bots = raw.former_bots.unwrap_or_default();
         publish.max_threads = raw.max_threads.unwrap_or(publish.max_threads);
         self.set_here("publish");
         Ok(())
@@ -447,12 +498,31 @@ impl Loader<'_> {
         }
         Ok(())
     }
+
+    /// Refuses what flags and variables loosened.
+    fn tightened(&self, filed: &Settings, said: &Settings) -> Result<(), Failure> {
+        if said.fail_on.loosens(filed.fail_on) {
+            return Err(loosened("--fail-on asks for a weaker gate than", self.name));
+        }
+        let moved = filed.models.iter().find(|(class, chain)| said.models.get(class) != Some(chain));
+        if let Some((class, _)) = moved {
+            let by = self.origins.get(&format!("models.{}", class.word())).map_or("a flag", String::as_str);
+            return Err(loosened(&format!("{by} replaces the models of the class {} in", class.word()), self.name));
+        }
+        Ok(())
+    }
+}
+
+/// Returns the failure of a flag or variable that would loosen what the configuration of the target branch says.
+pub fn loosened(what: &str, config: &str) -> Failure {
+    Failure::usage(format!("{what} {config} of the target branch"))
+        .hint("in the pipeline of a merge request, variables and flags may only tighten: change the file on the target branch instead")
 }
 
 const FAIL_ON_HINT: &str = "never, minor_issues or significant_concerns; `incomplete` alone or beside either, comma-separated";
 
-fn fail_on(words: &str) -> Result<FailOn, String> {
-    let mut result = FailOn { verdict: None, incomplete: false };
+fn fail_on(words: &str) -> Result<Gate, String> {
+    let mut result = Gate { verdict: None, incomplete: false };
     for word in words.split(',').map(str::trim) {
         match word {
             "never" => {}

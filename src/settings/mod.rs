@@ -5,7 +5,7 @@ mod file;
 mod load;
 
 pub use file::schema;
-pub use load::{ConfigText, Effective, Flags, Origins, load};
+pub use load::{ConfigText, Effective, Flags, Origins, Speaker, load, loosened};
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -15,7 +15,7 @@ use globset::GlobSet;
 use secrecy::SecretString;
 
 use crate::codex::{ReviewerName, RuleId, Severity};
-pub use crate::review::{ModelClass, ReviewerSettings};
+pub use crate::review::{Gate, ModelClass, ReviewerSettings};
 use crate::review::{Price, Usd};
 
 /// Settings of a run; made only by validation.
@@ -33,10 +33,12 @@ pub struct Settings {
     pub filter: FilterSettings,
     /// Rules.
     pub codex: CodexSettings,
+    /// Whose merge requests only raise versions.
+    pub dependency_bots: DependencyBots,
     /// What is posted.
     pub publish: PublishSettings,
     /// When the run exits 1.
-    pub fail_on: FailOn,
+    pub fail_on: Gate,
     /// How a person lifts the gate.
     pub break_glass: BreakGlass,
     /// Who may lower a tier, dismiss a critical, break the glass.
@@ -165,8 +167,24 @@ pub struct CodexSettings {
     pub severity: BTreeMap<RuleId, Severity>,
 }
 
+/// Programs that raise versions: their merge requests are read by the security reviewer alone, and open no thread below critical.
+#[derive(Clone, Debug)]
+pub struct DependencyBots {
+    /// User names.
+    pub authors: Vec<String>,
+    /// Their source branches.
+    pub branches: GlobSet,
+}
+
+impl DependencyBots {
+    /// Returns whether a merge request is one of theirs: both its author and its branch say so.
+    pub fn wrote(&self, author: &str, branch: &str) -> bool {
+        self.authors.iter().any(|known| known == author) && self.branches.is_match(branch)
+    }
+}
+
 /// What is posted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishSettings {
     /// Comment, or leave artifacts only.
     pub shadow: bool,
@@ -178,6 +196,8 @@ pub struct PublishSettings {
     pub thread_severity: Severity,
     /// Set labels on the merge request.
     pub labels: bool,
+    /// Numbers of users that earlier runs wrote as, before a token was replaced: their signed markers are believed.
+    pub former_bots: Vec<u64>,
 }
 
 /// How a person lifts the gate.
@@ -220,15 +240,6 @@ impl Access {
             Self::Owner => Self::WORDS[3],
         }
     }
-}
-
-/// When the run exits 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FailOn {
-    /// At this verdict or a worse one; never when absent.
-    pub verdict: Option<crate::review::Verdict>,
-    /// Also when the review is incomplete.
-    pub incomplete: bool,
 }
 
 /// Ceilings of a run.

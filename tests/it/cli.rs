@@ -187,7 +187,27 @@ fn a_bad_configuration_is_shown_at_its_place() {
     assert!(said.contains(".assize.yml:2:"), "{said}");
     repo.write(".assize.yml", "version: 1\ncodex: { disable: { SEC-9999: \"never was\" } }\n");
     let said = refusal(repo.path(), &["review"]);
-    assert!(said.contains("SEC-9999"), "{said}");
+    assert!(said.contains(".assize.yml:2:21: there is no rule SEC-9999"), "{said}");
+    repo.write(".assize.yml", "version: 1\nreviewers:\n  securty: { enabled: false }\n");
+    let said = refusal(repo.path(), &["review"]);
+    assert!(said.contains(".assize.yml:3:3: there is no reviewer `securty`") && said.contains("did you mean `security`?"), "{said}");
+}
+
+#[test]
+fn a_review_that_nobody_is_left_for_does_not_look_like_one() {
+    let repo = Repo::with_commit();
+    repo.write(
+        ".assize.yml",
+        "version: 1\nproviders: { local: { kind: openai, base_url: 'http://127.0.0.1:9/v1' } }\nmodels: { top: [local/m], standard: [local/m], light: [local/m] }\n",
+    );
+    repo.commit("configured");
+    repo.write("b.txt", "b\n");
+    let output = assize_in(repo.path(), &["review", "--skip", "generalist"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.starts_with("Assize: nothing found in 1 file (detectors only)\n"), "{text}");
+    assert!(text.contains("No reviewer  --only, --skip or the configuration leave none"), "{text}");
+    let said = refusal(repo.path(), &["review", "--only", "coordinator"]);
+    assert!(said.contains("there is no reviewer `coordinator`"), "{said}");
 }
 
 #[test]
@@ -236,7 +256,7 @@ fn a_merge_request_pipeline_is_not_mistaken_for_a_local_run() {
 fn a_secret_is_found_and_never_shown() {
     let repo = Repo::with_commit();
     let secret = format!("ghp_{}", "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC2dF4hJ6");
-    repo.write("deploy.py", format!("TOKEN = \"{secret}\"\n"));
+    repo.write("deploy.py", format!("TOKEN = \"{secret}\"\n\nOLD = \"{secret}\"  # assize:ignore SEC-0002 {secret} is revoked\n"));
     for format in ["terminal", "json", "markdown"] {
         let output = assize_in(repo.path(), &["review", "--format", format]);
         let text = String::from_utf8(output.stdout).expect("text");

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use assize::agent::Models;
 use assize::change::parse;
-use assize::commands::examine::{Orders, Voices, examine};
+use assize::commands::examine::{Orders, Reading, Voices, examine};
 use assize::commands::input::Input;
 use assize::env::Env;
 use assize::model::{Chain, Ledger, Link, Model, ModelError, ModelErrorKind, Reply, Request, Retry, Started, Stop, ToolCall};
 use assize::review::{self, Outcome, Review, Usage};
-use assize::settings::{self, Flags, ModelClass};
+use assize::settings::{self, Flags, ModelClass, Speaker};
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -148,16 +148,17 @@ async fn review(model: Arc<Weathered>) -> (Review, u8, u64) {
         base_files: None,
         policy: None,
         config: None,
+        flagged: [].into(),
         remarks: vec![],
     };
-    let settings = settings::load(None, &Env::default(), &Flags::default()).expect("defaults").settings;
-    let orders = Orders { tier: None, only: [].into(), skip: [].into(), key: b"k", words: None };
+    let settings = settings::load(None, &Env::default(), &Flags::default(), Speaker::Owner).expect("defaults").settings;
+    let orders = Orders { forced: None, only: [].into(), only_why: "", skip: [].into(), key: b"k", words: None, reading: Reading::Whole };
     let chain: Arc<dyn Model> = Arc::new(Chain::new(vec![Link::alone(model)], Retry::default(), Arc::new(Ledger::unlimited())));
     let by_class = ModelClass::ALL.into_iter().map(|class| (class, Ok(Arc::clone(&chain)))).collect();
     let voices = Voices::Models(Models { by_class, ..Models::default() }, 200_000);
     let begun = Instant::now();
     let review = examine(&input, &settings, &orders, voices).await.expect("a review").review;
-    let exit = review::exit(&review, None, false).code();
+    let exit = review::exit(review.verdict, &review.incomplete, settings.fail_on).code();
     (review, exit, begun.elapsed().as_secs())
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use assize::change::{Change, RepoPath};
 use assize::codex::{RuleSet, builtin};
 use assize::review::brief::{self, RequestWords};
-use assize::review::{Boundary, Prompts, groups};
+use assize::review::{Boundary, FollowUp, Matter, Prompts, Severity, groups};
 
 fn at(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
@@ -63,7 +63,33 @@ fn prompts() -> Vec<(String, String)> {
     for prompt in [&prompts.coordinator, &prompts.refuter] {
         files.push((format!("tests/prompts/{}.md", prompt.name), brief::judge(&boundary, prompt, Some(&words), &[], "en")));
     }
+    files.push((
+        format!("tests/prompts/{}.md", prompts.follow_up.name),
+        brief::follow_up(&boundary, &prompts.follow_up, &questions(), "en"),
+    ));
     files
+}
+
+/// A question of each kind that differs in what is shown.
+fn questions() -> Vec<FollowUp> {
+    let fixed = FollowUp {
+        matter: Matter::Fixed,
+        title: "SQL is built from the request parameter `sort`".to_owned(),
+        severity: Severity::Critical,
+        rule_ids: Vec::new(),
+        place: "src/orders.rs:41".to_owned(),
+        detected: false,
+        old: "41 +    let query = format!(\"SELECT * FROM orders ORDER BY {sort}\");".to_owned(),
+        new: "41 +    let query = SortColumn::parse(&sort)?.query();".to_owned(),
+        words: None,
+    };
+    let objection = FollowUp {
+        matter: Matter::Objection,
+        new: fixed.old.clone(),
+        words: Some("the proxy validates `sort` first".to_owned()),
+        ..fixed.clone()
+    };
+    vec![fixed, objection]
 }
 
 fn all() -> Vec<(String, String)> {
@@ -73,6 +99,7 @@ fn all() -> Vec<(String, String)> {
         ("docs/schema/config.schema.json".to_owned(), printed(&["config", "schema"])),
         ("docs/schema/result.schema.json".to_owned(), schema(assize::report::schema())),
         ("docs/cli.md".to_owned(), reference()),
+        crate::component::readme(),
     ]);
     files
 }

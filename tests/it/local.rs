@@ -52,7 +52,8 @@ impl Repo {
     }
 }
 
-fn git_in(dir: &Path, args: &[&str]) -> String {
+/// Runs git in a folder, as somebody, without anybody's configuration; returns what it says.
+pub(crate) fn git_in(dir: &Path, args: &[&str]) -> String {
     let mut command = Command::new("git");
     command.args(["-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "protocol.file.allow=always"]).args(args).current_dir(dir);
     command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
@@ -199,7 +200,47 @@ fn unrelated_histories_have_no_merge_base() {
     repo.write("b.txt", "b\n");
     repo.commit("alone");
     let said = refused(repo.path(), &["review", "--base", "main"]);
-    assert!(said.contains("no common commit"), "{said}");
+    assert!(said.contains("no common commit") && said.contains("unrelated"), "{said}");
+}
+
+#[test]
+fn the_first_commit_is_reviewed_as_the_hint_says() {
+    let repo = Repo::with_commit();
+    let hint = "git show --format= HEAD | assize review --diff - --repo .";
+    let said = refused(repo.path(), &["review", "--base", "HEAD~1"]);
+    assert!(said.contains(hint), "{said}");
+    let nothing = repo.review(&[]);
+    assert!(nothing["remarks"].to_string().contains(hint), "{nothing}");
+    let diff = repo.git(&["show", "--format=", "HEAD"]) + "\n";
+    std::fs::write(repo.path().join(".git/first.diff"), diff).expect("the file can be written");
+    assert_eq!(size(&repo.review(&["--diff", ".git/first.diff", "--repo", "."])), (1, 3, 0));
+}
+
+#[test]
+fn a_clone_without_the_blobs_says_how_to_get_them() {
+    let origin = Repo::with_commit();
+    origin.git(&["config", "uploadpack.allowFilter", "true"]);
+    origin.write("a.txt", "four\n");
+    origin.commit("second");
+    let clone = TempDir::new().expect("a temporary folder");
+    let url = format!("file://{}", origin.path().display());
+    git_in(clone.path(), &["clone", "--quiet", "--filter=blob:none", &url, "copy"]);
+    let copy = clone.path().join("copy");
+    let said = refused(&copy, &["review", "--base", "HEAD~1"]);
+    assert!(said.contains("git fetch --refetch --no-filter"), "{said}");
+    git_in(&copy, &["fetch", "--quiet", "--refetch", "--no-filter"]);
+    assert_eq!(size(&review_in(&copy, &["--base", "HEAD~1"])), (1, 1, 3));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_cannot_steer_the_terminal() {
+    let repo = Repo::with_commit();
+    repo.write("e\x1b[31m\nvil.txt", "x\n");
+    for command in ["plan", "review"] {
+        let text = String::from_utf8(assize_in(repo.path(), &[command]).stdout).expect("text");
+        assert!(!text.contains('\x1b') && !text.contains("\nvil"), "{text}");
+    }
 }
 
 #[test]
@@ -210,6 +251,24 @@ fn an_unknown_base_is_refused_by_name() {
     // A name that git would take for an option reaches no command line.
     let said = refused(repo.path(), &["review", "--base=--output=/tmp/x"]);
     assert!(said.contains("--output=/tmp/x"), "{said}");
+}
+
+#[test]
+fn an_edit_of_the_same_size_in_the_second_of_the_commit_is_seen() {
+    let repo = Repo::with_commit();
+    // Everything at one moment, as when a script edits right after it has committed; times of inodes cannot be set, so git is told to leave them.
+    let moment = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    let at_that_moment = |file: &str| {
+        let file = std::fs::File::options().append(true).open(repo.path().join(file)).expect("the file is there");
+        file.set_modified(moment).expect("its time can be set");
+    };
+    repo.git(&["config", "core.trustctime", "false"]);
+    at_that_moment("a.txt");
+    repo.git(&["update-index", "--refresh"]);
+    at_that_moment(".git/index");
+    repo.write("a.txt", "one\nTWO\nthree\n");
+    at_that_moment("a.txt");
+    assert_eq!(size(&repo.review(&[])), (1, 1, 1));
 }
 
 #[test]

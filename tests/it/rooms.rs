@@ -10,14 +10,15 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("review", "change codex exit yaml"),
     ("round", "change codex review"),
     ("comment", "change codex report review round"),
-    ("report", "change codex review"),
+    ("report", "change codex review round"),
     ("story", "yaml"),
     ("settings", "codex env error exit review yaml"),
     ("checkout", "change env error exit yaml"),
+    ("gitlab", "change env error exit round settings"),
     ("model", "error exit review settings"),
     ("agent", "change checkout codex error model review"),
     ("telemetry", "env"),
-    ("commands", "agent change checkout cli codex env error exit model report review settings story telemetry yaml"),
+    ("commands", "agent change checkout cli codex comment env error exit gitlab model report review round settings story telemetry yaml"),
 ];
 
 /// Rooms that do no I/O.

@@ -41,8 +41,8 @@ async fn rerun(path: &Path) -> (String, String) {
         match part {
             "terminal" => Some(report::terminal(&review.review, &review.shown, STYLE)),
             "markdown" => Some(report::markdown(&review.review)),
-            "result" => Some(report::json(&review.review)),
-            "dropped" => Some(dropped(&report::json(&review.review))),
+            "result" => Some(report::json(&review.review, None)),
+            "dropped" => Some(dropped(&report::json(&review.review, None))),
             "exit" => Some(format!("{exit}\n")),
             other => panic!("{name} expects `{other}`, which no run gives"),
         }

@@ -86,3 +86,11 @@ async fn without_files_the_diff_and_the_rules_are_left() {
     assert!(told.text.contains("### a.rs (modified, +1 −1)"));
     assert!(ask(&desk, Tool::ReadRule, json!({ "id": "SEC-0008" })).await.starts_with("SEC-0008: "));
 }
+
+#[tokio::test]
+async fn a_rule_says_where_it_applies_and_whether_machines_have_looked() {
+    let text = ask(&desk(None), Tool::ReadRule, json!({ "id": "REL-0002" })).await;
+    let expected = "REL-0002: Add required columns in steps (important)\nApplies to: **/migrations/**, **/migration/**, **/migrate/**, **/db/**\nDetected: ";
+    assert!(text.starts_with(expected), "{text}");
+    assert!(!ask(&desk(None), Tool::ReadRule, json!({ "id": "DOC-0002" })).await.contains("Detected: "));
+}

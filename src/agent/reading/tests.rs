@@ -141,3 +141,18 @@ async fn a_ceiling_that_is_met_is_a_budget() {
     let fault = run(Arc::new(Recorded::new("acme/m", [met]))).await.failed.unwrap();
     assert_eq!((fault.why.as_str(), fault.by_budget()), ("no room", true));
 }
+
+#[tokio::test]
+async fn findings_submitted_one_by_one_all_count() {
+    let one = |title: &str| {
+        let finding = json!({ "title": title, "severity": "important", "path": "a.rs", "body": "It breaks." });
+        ("submit_findings", json!({ "findings": [finding] }))
+    };
+    let read = run(recorded(vec![reply(&[one("first"), one("second")])])).await;
+    assert_eq!(read.failed, None);
+    assert_eq!(read.items.iter().map(|claim| claim.title.as_str()).collect::<Vec<_>>(), ["first", "second"]);
+    // One part that cannot be read makes the answer one that is asked for again.
+    let broken = vec![reply(&[one("first"), ("submit_findings", json!({}))]), reply(&[one("first"), one("third")])];
+    let read = run(recorded(broken)).await;
+    assert_eq!((read.failed, read.items.len(), total(&read.spent).calls), (None, 2, 2));
+}

@@ -201,6 +201,7 @@ fn a_reason_on_or_above_the_line_suppresses_the_rule() {
     check("# assize:ignore SEC-0001: x is a constant -->\neval(x)\n", &[suppressed]);
     check("# assize:ignore SEC-0001\neval(x)\n", &["SEC-0001 a.py 1..1"]);
     check("# assize:ignore SEC-0001 --- */\neval(x)\n", &["SEC-0001 a.py 1..1"]);
+    check("# assize:ignore SEC-0001, SEC-0002\neval(x)\n", &["SEC-0001 a.py 1..1"]);
     check("# assize:ignore SEC-0002 x is a constant\neval(x)\n", &["SEC-0001 a.py 1..1"]);
     check("# assize:ignore SEC-0001 x is a constant\n\neval(x)\n", &["SEC-0001 a.py 2..2"]);
     check("f()  # assize:ignore SEC-0001 about f\neval(x)\n", &["SEC-0001 a.py 1..1"]);

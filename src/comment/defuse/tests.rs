@@ -104,6 +104,7 @@ fn ordinary_prose_and_code_stay_as_they_are() {
 #[test]
 fn quick_actions_mentions_and_references_do_nothing() {
     check("Fine.\n/approve\n/merge", "Fine.\n\\/approve\n\\/merge");
+    check("Fine.\n\u{a0}/merge", "Fine.\n\u{a0}\\/merge");
     check("Fine.\r/app\rrove", "Fine.\n\\/app\nrove");
     check("@all see #1, !2, &3, ~bug, %v1 and $4", "\\@all see \\#1, \\!2, \\&3, \\~bug, \\%v1 and \\$4");
     check("group/project#12 and [issue:7]", "group/project\\#12 and `[issue:7]`");
@@ -128,13 +129,14 @@ fn markers_and_hidden_characters_are_shown() {
     check("<!-- assize:finding v1 F-1 -->", "```\n<!-- assize :finding v1 F-1 -->\n```");
     check("`<!-- assize:summary v1 -->`", "`<!-- assize :summary v1 -->`");
     check("a\u{202E}b\u{0}c", "a\\[U+202E\\]b\\[U+0000\\]c");
-    assert_eq!(suggestion("let a\u{200B}b = 1;", 0), None);
+    assert_eq!(suggestion("let a\u{200B}b = 1;", 0), Err("it holds characters that do not show"));
 }
 
 #[test]
 fn headings_tables_and_tasks_become_plain_text() {
     check("# Title\ntext", "**Title**\n\ntext");
     check("| a | b |\n|---|---|\n| 1 | 2 |", "\\| a \\| b \\|\n\\|---\\|---\\|\n\\| 1 \\| 2 \\|");
+    check("word\n: its meaning\n~ another", "word\n\\: its meaning\n\\~ another");
     check("- [ ] do it", "- \\[ \\] do it");
     check("```mermaid\ngraph TD\n```", "```\ngraph TD\n```");
     check("```suggestion:-0+0\nx\n```", "```\nx\n```");
@@ -144,11 +146,11 @@ fn headings_tables_and_tasks_become_plain_text() {
 fn a_fence_cannot_be_broken_out_of() {
     assert_eq!(code_block("a\n```\n/close\n````\n", "rust"), "`````rust\na\n```\n /close\n````\n`````");
     assert_eq!(code("a `b` ``c``"), "``` a `b` ``c`` ```");
-    assert_eq!(suggestion("let x = 1;\n", 2).as_deref(), Some("```suggestion:-2+0\nlet x = 1;\n```"));
-    assert_eq!(suggestion("", 1).as_deref(), Some("```suggestion:-1+0\n```"));
-    assert_eq!(suggestion("```\nx\n```", 0).as_deref(), Some("````suggestion:-0+0\n```\nx\n```\n````"));
-    assert_eq!(suggestion("a\n/merge\n", 0), None);
-    assert_eq!(suggestion("a", 101), None);
+    assert_eq!(suggestion("let x = 1;\n", 2).as_deref(), Ok("```suggestion:-2+0\nlet x = 1;\n```"));
+    assert_eq!(suggestion("", 1).as_deref(), Ok("```suggestion:-1+0\n```"));
+    assert_eq!(suggestion("```\nx\n```", 0).as_deref(), Ok("````suggestion:-0+0\n```\nx\n```\n````"));
+    assert_eq!(suggestion("a\n/merge\n", 0), Err("GitLab would run a line of it as a command"));
+    assert_eq!(suggestion("a", 101), Err("it is too long for GitLab to apply"));
 }
 
 #[test]
@@ -160,6 +162,14 @@ fn titles_and_cells_are_one_line() {
     assert_eq!(line("# not a heading", &links()), "\\# not a heading");
     assert_eq!(cell("`x | y` or z | w", &links()), "`x \\| y` or z \\| w");
     assert_eq!(code_cell("a|b"), "`a\\|b`");
+}
+
+#[test]
+fn a_line_may_be_followed_by_any_text() {
+    assert_eq!(line("costs 5$", &links()), "costs 5\\$");
+    assert_eq!(line("C#", &links()), "C\\#");
+    assert_eq!(line("`$` and ~~gone~~", &links()), "`$` and ~~gone~~");
+    assert_eq!(line("a ~~", &links()), "a \\~\\~");
 }
 
 /// Pieces that break naive escaping when they meet.
@@ -293,7 +303,7 @@ proptest! {
     fn code_stays_in_its_fence(text in pieces(), above in 0_u32..3) {
         harmless(&code_block(&text, "rust"));
         harmless(&code(&text));
-        if let Some(block) = suggestion(&text, above) {
+        if let Ok(block) = suggestion(&text, above) {
             let events: Vec<_> = Parser::new_ext(&block, gitlab()).collect();
             let shown: String = events.iter().filter_map(|event| match event { Event::Text(text) => Some(text.to_string()), _ => None }).collect();
             let given = text.replace("\r\n", "\n");

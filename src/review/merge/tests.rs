@@ -127,6 +127,16 @@ fn a_category_moves_only_to_one_that_exists_and_its_ceiling_holds() {
 }
 
 #[test]
+fn a_critical_that_is_merged_into_what_no_judge_touches_stays_critical() {
+    let seen = finding("stale comment", Severity::Suggestion, Some(1), Some("QUAL-0001"), true);
+    let claimed = finding("the retry loop never ends", Severity::Critical, Some(5), None, false);
+    let into = Judgement { into: Some("C-1".into()), ..judgement("C-2", Decision::Merge) };
+    let judged = judge(vec![seen, claimed], &[into], &BTreeMap::new());
+    assert_eq!(judged.findings.iter().map(|finding| finding.severity).collect::<Vec<_>>(), [Severity::Critical]);
+    assert_eq!(judged.dropped[0].detail, "merged by the coordinator into “stale comment”: because");
+}
+
+#[test]
 fn a_refutation_needs_a_reason() {
     let silent = Judgement { why: " ".into(), ..judgement("C-1", Decision::Drop) };
     let refuted = refute(vec![finding("a", Severity::Critical, Some(1), None, false)], &[silent]);

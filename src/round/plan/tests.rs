@@ -32,16 +32,16 @@ fn on_file(print: &str, severity: Severity) -> Finding {
 
 /// A merge request that does what it is told.
 #[derive(Clone)]
-struct Toy {
-    threads: Vec<Thread>,
-    bot: BotState,
-    notes: u64,
+pub(in crate::round) struct Toy {
+    pub(in crate::round) threads: Vec<Thread>,
+    pub(in crate::round) bot: BotState,
+    pub(in crate::round) notes: u64,
     /// How many rungs of each thread GitLab refuses.
     refuses: usize,
 }
 
 impl Toy {
-    fn new() -> Self {
+    pub(in crate::round) fn new() -> Self {
         Self { threads: Vec::new(), bot: BotState::default(), notes: 0, refuses: 0 }
     }
 
@@ -50,11 +50,11 @@ impl Toy {
         note(self.notes, bots().current, body)
     }
 
-    fn thread_mut(&mut self, id: &str) -> &mut Thread {
+    pub(in crate::round) fn thread_mut(&mut self, id: &str) -> &mut Thread {
         self.threads.iter_mut().find(|thread| thread.id == id).expect("an action names a thread that is there")
     }
 
-    fn apply(&mut self, action: &Action) {
+    pub(in crate::round) fn apply(&mut self, action: &Action) {
         match action {
             Action::WithdrawApproval => self.bot.approved = false,
             Action::DiscardDrafts => self.bot.drafts = 0,
@@ -66,7 +66,10 @@ impl Toy {
                 let there = self.threads.iter_mut().flat_map(|thread| &mut thread.notes).find(|there| there.id == *note).unwrap();
                 body.clone_into(&mut there.body);
             }
-            Action::OpenThreads(threads) => {
+            Action::OpenThreads { threads, summary } => {
+                if let Some(body) = summary {
+                    self.apply(&Action::PostSummary { body: body.clone() });
+                }
                 for new in threads {
                     assert!(new.rungs.iter().all(|rung| rung.body.ends_with(&new.marker)), "{new:?}");
                     let Some(rung) = new.rungs.get(self.refuses) else { continue };
@@ -88,10 +91,10 @@ impl Toy {
         }
     }
 
-    fn set_resolved(&mut self, id: &str, by: Option<u64>) {
+    pub(in crate::round) fn set_resolved(&mut self, id: &str, by: Option<u64>) {
         for note in &mut self.thread_mut(id).notes {
             note.resolved = by.is_some();
-            note.resolved_by = by.map(|id| Person { id, username: "someone".to_owned() });
+            note.resolved_by = by.map(|id| Person { id, username: format!("user{id}") });
         }
     }
 
@@ -106,6 +109,7 @@ struct Run {
     reliance: Reliance,
     head: char,
     bots: fn() -> Bots,
+    batch: Batch,
 }
 
 const RUN: Run = Run {
@@ -113,6 +117,7 @@ const RUN: Run = Run {
     reliance: Reliance { complete: true, reviewed: true, overridden: false },
     head: '1',
     bots,
+    batch: Batch::Threads,
 };
 const VOTING: Run = Run { policy: Policy { vote: true, ..RUN.policy }, ..RUN };
 
@@ -141,6 +146,7 @@ fn planned(toy: &Toy, run: Run, findings: &[Finding], fixed: &[u32]) -> Vec<Acti
         previous_head: state.last().map(|round| &round.head),
         conversation: &conversation,
         bot: toy.bot,
+        batch: run.batch,
         reliance: run.reliance,
         keys: &keys,
         summary: &summary,
@@ -168,7 +174,8 @@ fn told(actions: &[Action]) -> Vec<String> {
         Action::DiscardDrafts => "discard".to_owned(),
         Action::PostSummary { .. } => "post".to_owned(),
         Action::EditSummary { .. } => "edit".to_owned(),
-        Action::OpenThreads(threads) => format!("open {}", threads.len()),
+        Action::OpenThreads { threads, summary: None } => format!("open {}", threads.len()),
+        Action::OpenThreads { threads, summary: Some(_) } => format!("open {} and post", threads.len()),
         Action::Resolve { thread } => format!("resolve {thread}"),
         Action::Reply { thread, reopen, .. } => format!("reply {thread} {reopen}"),
         Action::Approve { .. } => "approve".to_owned(),
@@ -189,9 +196,28 @@ fn the_first_round_posts_and_the_same_run_again_only_adds_links() {
 }
 
 #[test]
+fn the_first_summary_goes_with_the_threads_where_gitlab_takes_both() {
+    let mut toy = Toy::new();
+    let run = Run { batch: Batch::ThreadsAndSummary, ..RUN };
+    let findings = [on_lines("a", Severity::Critical, 2, 4)];
+    assert_eq!(done(&mut toy.clone(), run, &[], &[]), ["post"]);
+    assert_eq!(done(&mut toy, run, &findings, &[]), ["open 1 and post"]);
+    assert_eq!(done(&mut toy, run, &findings, &[]), ["edit"]);
+    let more = [on_lines("a", Severity::Critical, 2, 4), on_file("b", Severity::Critical)];
+    assert_eq!(done(&mut toy, Run { head: '2', ..run }, &more, &[]), ["edit", "open 1"]);
+}
+
+#[test]
+fn old_drafts_go_before_a_review_that_would_publish_them() {
+    let mut toy = Toy::new();
+    toy.bot = BotState { requested_changes: true, drafts: 1, ..BotState::default() };
+    assert_eq!(done(&mut toy, VOTING, &[], &[]), ["discard", "clear", "post", "approve"]);
+}
+
+#[test]
 fn a_thread_goes_down_from_its_range_to_its_last_line_to_its_file() {
     let actions = planned(&Toy::new(), RUN, &[on_lines("a", Severity::Critical, 2, 4)], &[]);
-    let Some(Action::OpenThreads(threads)) = actions.get(1) else { panic!("{actions:?}") };
+    let Some(Action::OpenThreads { threads, .. }) = actions.get(1) else { panic!("{actions:?}") };
     let rungs: Vec<_> = threads[0]
         .rungs
         .iter()
@@ -213,7 +239,7 @@ fn threads_are_for_the_worst_at_most_ten_a_round_and_never_for_mild_ones() {
     findings.extend((0..2).map(|n| on_lines(&format!("c{n}"), Severity::Critical, 2, 2)));
     findings.extend((0..5).map(|n| on_lines(&format!("s{n}"), Severity::Suggestion, 3, 3)));
     let actions = planned(&toy, RUN, &findings, &[]);
-    let Some(Action::OpenThreads(threads)) = actions.get(1) else { panic!("{actions:?}") };
+    let Some(Action::OpenThreads { threads, .. }) = actions.get(1) else { panic!("{actions:?}") };
     let first: Vec<&str> = threads.iter().map(|thread| thread.rungs[0].body.split(' ').nth(1).unwrap()).take(4).collect();
     assert_eq!((threads.len(), first), (10, vec!["c0", "c1", "i0", "i1"]));
     done(&mut toy, RUN, &findings, &[]);
@@ -300,6 +326,18 @@ fn a_request_for_changes_goes_when_it_is_met_and_not_when_nobody_looked() {
 }
 
 #[test]
+fn a_request_for_changes_is_made_again_when_a_batch_has_hidden_it() {
+    let mut toy = Toy::new();
+    let more = [on_file("a", Severity::Critical), on_file("b", Severity::Critical)];
+    done(&mut toy, VOTING, &more[..1], &[]);
+    let next = Run { head: '2', ..VOTING };
+    let blind = Run { reliance: Reliance { complete: false, ..RUN.reliance }, ..next };
+    assert_eq!(done(&mut toy.clone(), blind, &more, &[]), ["edit", "open 1", "request"]);
+    assert_eq!(done(&mut toy, next, &more, &[]), ["edit", "open 1", "request"]);
+    assert_eq!(done(&mut toy, next, &more, &[]), ["edit"]);
+}
+
+#[test]
 fn a_summary_of_a_former_bot_is_followed_by_one_of_our_own() {
     let mut toy = Toy::new();
     let findings = [on_lines("a", Severity::Critical, 2, 4)];
@@ -333,11 +371,12 @@ proptest! {
     fn planning_again_after_the_actions_were_done_posts_nothing(
         rounds in prop::collection::vec((any_findings(), any::<bool>(), 0_usize..3, prop::collection::vec(1_u32..30, 0..6)), 1..4),
         voting in any::<bool>(),
+        batch in prop::sample::select(vec![Batch::Threads, Batch::ThreadsAndSummary]),
     ) {
         let mut toy = Toy::new();
         for ((findings, complete, refuses, fixed), head) in rounds.iter().zip('1'..) {
             let reliance = Reliance { complete: *complete, ..RUN.reliance };
-            let run = Run { head, reliance, policy: Policy { vote: voting, ..RUN.policy }, ..RUN };
+            let run = Run { head, reliance, policy: Policy { vote: voting, ..RUN.policy }, batch, ..RUN };
             toy.refuses = *refuses;
             done(&mut toy, run, findings, fixed);
             // A thread whose last rung was refused too is tried again: it is nowhere else.

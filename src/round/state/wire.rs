@@ -4,10 +4,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Extra, FindingId, Known, KnownPlace, NewestNote, Round, STATE_VERSION, State, StateError, Status, ThreadRef};
+use super::{
+    Extra, FindingId, Known, KnownPlace, NewestNote, Override, Posting, Round, STATE_VERSION, State, StateError, Status, ThreadRef, Trail,
+    Unsettled,
+};
 use crate::change::{CommitId, Side};
 use crate::codex::RuleId;
-use crate::review::{Severity, Tier, Usage, Verdict};
+use crate::review::{Severity, Tier, Usage, Usd, Verdict};
 
 #[derive(Deserialize)]
 struct Envelope {
@@ -41,14 +44,30 @@ struct RoundWire {
     verdict: String,
     complete: bool,
     usage: UsageWire,
+    /// In thousand-millionths of a US dollar.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    cost_nano_usd: u64,
     config_digest: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     newest_note: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     newest_note_at: Option<String>,
     threads_digest: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    posting: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    overridden: Option<OverrideWire>,
     #[serde(flatten)]
     extra: Extra,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OverrideWire {
+    by: String,
+    why: String,
+    head: String,
+    note: u64,
+    at: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -88,8 +107,32 @@ struct KnownWire {
     thread: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     note: Option<u64>,
+    /// The fingerprint that `above`, `text` and `detectors` belong to: an older program moves the one and not the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seen_as: Option<String>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    above: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    detectors: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    earlier: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    late: bool,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    returns: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ceiling: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unsettled: Option<String>,
     #[serde(flatten)]
     extra: Extra,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_nothing(number: &u64) -> bool {
+    *number == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -153,6 +196,18 @@ fn write_round(round: &Round) -> RoundWire {
         newest_note: round.newest_note.as_ref().map(|note| note.id),
         newest_note_at: round.newest_note.as_ref().map(|note| note.at.clone()),
         threads_digest: round.threads_digest.clone(),
+        posting: match round.posting {
+            Posting::Begun => Some("begun".to_owned()),
+            Posting::Done => None,
+        },
+        cost_nano_usd: round.cost.nano(),
+        overridden: round.overridden.as_ref().map(|lifted| OverrideWire {
+            by: lifted.by.clone(),
+            why: lifted.why.clone(),
+            head: lifted.head.to_string(),
+            note: lifted.note,
+            at: lifted.at.clone(),
+        }),
         extra: round.extra.clone(),
     }
 }
@@ -179,11 +234,24 @@ fn read_round(wire: RoundWire) -> Result<Round, StateError> {
         config_digest: wire.config_digest,
         newest_note: wire.newest_note.zip(wire.newest_note_at).map(|(id, at)| NewestNote { id, at }),
         threads_digest: wire.threads_digest,
+        posting: match wire.posting.as_deref() {
+            None | Some("done") => Posting::Done,
+            Some("begun") => Posting::Begun,
+            Some(other) => return Err(StateError::Unreadable(format!("{other:?} is no stage of posting"))),
+        },
+        cost: Usd::from_nano(wire.cost_nano_usd),
+        overridden: wire.overridden.map(read_override).transpose()?,
         extra: wire.extra,
     })
 }
 
+fn read_override(wire: OverrideWire) -> Result<Override, StateError> {
+    Ok(Override { head: commit(&wire.head)?, by: wire.by, why: wire.why, note: wire.note, at: wire.at })
+}
+
 fn write_known(known: &Known) -> KnownWire {
+    let trail = &known.trail;
+    let placed = trail.above > 0 || trail.text.is_some() || !trail.detectors.is_empty();
     let mut wire = KnownWire {
         id: known.id.to_string(),
         fingerprint: known.fingerprint.clone(),
@@ -202,6 +270,22 @@ fn write_known(known: &Known) -> KnownWire {
         last: known.last,
         thread: known.thread.as_ref().map(|thread| thread.id.clone()),
         note: known.thread.as_ref().map(|thread| thread.note),
+        seen_as: placed.then(|| known.fingerprint.clone()),
+        above: trail.above,
+        text: trail.text.clone(),
+        detectors: trail.detectors.iter().map(ToString::to_string).collect(),
+        earlier: trail.earlier.map(|id| id.to_string()),
+        late: trail.late,
+        returns: trail.returns,
+        ceiling: trail.ceiling.map(|severity| severity.word().to_owned()),
+        unsettled: trail.unsettled.map(|unsettled| {
+            match unsettled {
+                Unsettled::Unchecked => "unchecked",
+                Unsettled::Unanswered => "unanswered",
+                Unsettled::Owed => "owed",
+            }
+            .to_owned()
+        }),
         extra: known.extra.clone(),
     };
     let word = match &known.status {
@@ -238,6 +322,24 @@ fn read_known(wire: KnownWire) -> Result<Known, StateError> {
         // A new status comes with a new `min_reader`, so this is damage.
         other => return Err(StateError::Unreadable(format!("{other:?} is no status"))),
     };
+    let placed = wire.seen_as.as_ref() == Some(&wire.fingerprint);
+    let detectors: Vec<RuleId> = wire.detectors.iter().map(|rule| parsed(rule, RuleId::parse)).collect::<Result<_, _>>()?;
+    let trail = Trail {
+        above: if placed { wire.above } else { 0 },
+        text: wire.text.filter(|_| placed),
+        detectors: if placed { detectors } else { Vec::new() },
+        earlier: wire.earlier.map(|id| parsed(&id, FindingId::parse)).transpose()?,
+        late: wire.late,
+        returns: wire.returns,
+        ceiling: wire.ceiling.map(|word| parsed(&word, Severity::parse)).transpose()?,
+        unsettled: match wire.unsettled.as_deref() {
+            None => None,
+            Some("unchecked") => Some(Unsettled::Unchecked),
+            Some("unanswered") => Some(Unsettled::Unanswered),
+            Some("owed") => Some(Unsettled::Owed),
+            Some(other) => return Err(StateError::Unreadable(format!("{other:?} is nothing that is to be done"))),
+        },
+    };
     Ok(Known {
         id: parsed(&wire.id, FindingId::parse)?,
         fingerprint: wire.fingerprint,
@@ -249,6 +351,7 @@ fn read_known(wire: KnownWire) -> Result<Known, StateError> {
         first: wire.first,
         last: wire.last,
         thread: wire.thread.zip(wire.note).map(|(id, note)| ThreadRef { id, note }),
+        trail,
         extra: wire.extra,
     })
 }

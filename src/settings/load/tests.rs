@@ -3,7 +3,7 @@
 use super::*;
 
 fn loaded(text: &str) -> Result<Effective, Failure> {
-    load(Some(&ConfigText { name: ".assize.yml".to_owned(), text: text.to_owned() }), &Env::default(), &Flags::default())
+    load(Some(&ConfigText { name: ".assize.yml".to_owned(), text: text.to_owned() }), &Env::default(), &Flags::default(), Speaker::Owner)
 }
 
 fn fault(text: &str) -> String {
@@ -56,7 +56,7 @@ language: de
     assert!(settings.tiers.sensitive.is_match("infra/dns.tf"));
     assert!(settings.filter.never_send.is_match("customer-data/a/b.csv"));
     assert_eq!((settings.codex.builtin, &settings.codex.paths[..]), (true, &[".assize/codex".to_owned()][..]));
-    assert_eq!(settings.fail_on, FailOn { verdict: Some(Verdict::MinorIssues), incomplete: true });
+    assert_eq!(settings.fail_on, Gate { verdict: Some(Verdict::MinorIssues), incomplete: true });
     assert_eq!((settings.language.as_str(), settings.min_access), ("de", crate::settings::Access::Maintainer));
     assert_eq!(origins["limits.max_cost_usd"], ".assize.yml:23");
 }
@@ -80,7 +80,9 @@ fn faults_name_the_place_and_the_nearest_valid_word() {
     assert!(fault("extends: { project: a/b, ref: v1, path: p.yml }\n").contains("not available yet"));
     assert!(fault("codex: { sources: [{ project: a/b, ref: v1, path: rules }] }\n").contains("not available yet"));
     assert!(fault("models: { top: [claude-opus-4-7] }\n").contains("needs a provider"));
-    assert!(fault("tiers: { trivial: { max_lines: 500 } }\n").contains("allows more than"));
+    assert!(fault("tiers: { trivial: { max_lines: 500 } }\n").starts_with(".assize.yml:1:1: `trivial` allows more than"));
+    assert!(fault("models: { best: [a/b] }\n").starts_with(".assize.yml:1:11: unknown class of models `best`"));
+    assert!(fault("reviewers: { My Docs: { enabled: false } }\n").starts_with(".assize.yml:1:14: `My Docs` is no name"));
 }
 
 #[test]
@@ -88,9 +90,37 @@ fn a_vendors_key_makes_its_provider_when_the_file_names_none() {
     let mut env = Env::default();
     env.vars.insert("OPENAI_API_KEY".into(), "sk-test".into());
     env.vars.insert("ASSIZE_MODEL".into(), "some-model".into());
-    let Effective { settings, origins } = load(None, &env, &Flags::default()).expect("valid");
+    let Effective { settings, origins } = load(None, &env, &Flags::default(), Speaker::Owner).expect("valid");
     assert_eq!(settings.providers.iter().map(|provider| provider.name.as_str()).collect::<Vec<_>>(), ["openai"]);
     assert_eq!(settings.models[&ModelClass::Top][0].model, "some-model");
     assert_eq!(origins["providers.openai"], "OPENAI_API_KEY");
     assert!(!format!("{settings:?}").contains("sk-test"), "a key must not be printed");
+}
+
+#[test]
+fn in_a_merge_request_flags_and_variables_only_tighten() {
+    let text =
+        "fail_on: minor_issues\nproviders: { acme: { kind: openai, base_url: http://127.0.0.1:1 } }\nmodels: { top: [acme/large] }\n";
+    let config = ConfigText { name: ".assize.yml".to_owned(), text: text.to_owned() };
+    let check = |flags: &Flags, env: &Env| {
+        load(Some(&config), env, flags, Speaker::SourceBranch)
+            .map(|effective| effective.settings.fail_on)
+            .map_err(|failure| failure.message)
+    };
+    let gate = |words: &str| Flags { fail_on: Some(words.to_owned()), ..Flags::default() };
+    let env = Env::default();
+    let both = Gate { verdict: Some(Verdict::MinorIssues), incomplete: true };
+    assert_eq!(check(&gate("minor_issues,incomplete"), &env), Ok(both));
+    for words in ["never", "significant_concerns", "incomplete"] {
+        let refused = "--fail-on asks for a weaker gate than .assize.yml of the target branch";
+        assert_eq!(check(&gate(words), &env), Err(refused.to_owned()), "{words}");
+    }
+    let other = Flags { models: vec!["top=acme/small".to_owned()], ..Flags::default() };
+    assert_eq!(check(&other, &env), Err("--model replaces the models of the class top in .assize.yml of the target branch".to_owned()));
+    let quick = Env { vars: [("ASSIZE_MODEL".to_owned(), "acme/small".to_owned())].into(), ..Env::default() };
+    let refused = "ASSIZE_MODEL replaces the models of the class top in .assize.yml of the target branch";
+    assert_eq!(check(&Flags::default(), &quick), Err(refused.to_owned()));
+    // A class that the file leaves open may be filled.
+    let light = Flags { models: vec!["light=acme/small".to_owned()], ..Flags::default() };
+    assert!(check(&light, &env).is_ok());
 }

@@ -1,0 +1,140 @@
+//! Whose markers are believed, and what is remembered from them. Threads are values here.
+
+use proptest::prelude::*;
+
+use super::super::state::Status;
+use super::super::state::tests::{known, round, sample};
+use super::*;
+
+const BOT: u64 = 100;
+const FORMER: u64 = 99;
+const MIRA: u64 = 5;
+
+pub(in crate::round) fn keys() -> Keys {
+    Keys::derive(b"secret", 1, 2)
+}
+
+pub(in crate::round) fn bots() -> Bots {
+    Bots { current: BOT, former: BTreeSet::from([FORMER]) }
+}
+
+fn person(id: u64) -> Person {
+    Person { id, username: format!("user{id}") }
+}
+
+pub(in crate::round) fn note(id: u64, author: u64, body: &str) -> Note {
+    Note {
+        id,
+        author: person(author),
+        body: body.to_owned(),
+        system: false,
+        created_at: format!("2026-11-24T00:00:{id:02}.000Z"),
+        edited: false,
+        resolvable: true,
+        resolved: false,
+        resolved_by: None,
+        place: None,
+        suggestion_applied: false,
+    }
+}
+
+pub(in crate::round) fn thread(id: &str, notes: Vec<Note>) -> Thread {
+    Thread { id: id.to_owned(), individual: false, notes }
+}
+
+fn summary_note(id: u64, author: u64, state: &State, keys: &Keys) -> Thread {
+    let body = format!("### Assize\n\n{}", marker::summary(state, keys).text);
+    Thread { individual: true, ..thread(&format!("s{id}"), vec![note(id, author, &body)]) }
+}
+
+fn finding_thread(number: u32, note_id: u64, author: u64, keys: &Keys) -> Thread {
+    let mark = FindingMark::of(&known(number, Status::Open), 1);
+    thread(&format!("t{number}"), vec![note(note_id, author, &format!("text\n\n{}", marker::finding(&mark, keys)))])
+}
+
+#[test]
+fn the_bot_is_believed_a_former_bot_with_a_valid_seal_and_nobody_else() {
+    let other = Keys::derive(b"another secret", 1, 2);
+    let believed = |author, by: &Keys| read(&[summary_note(1, author, &sample(), by)], &bots(), &keys()).summary.is_some();
+    assert!(believed(BOT, &keys()));
+    // The token was rotated and with it the key; the user stayed.
+    assert!(believed(BOT, &other));
+    assert!(believed(FORMER, &keys()));
+    assert!(!believed(FORMER, &other));
+    assert!(!believed(MIRA, &keys()));
+}
+
+#[test]
+fn a_former_bots_state_is_taken_over_until_there_is_one_of_our_own() {
+    let newer = sample();
+    let older = State { rounds: vec![round(1, '1')], ..sample() };
+    let read = |threads: &[Thread]| read(threads, &bots(), &keys()).summary.unwrap();
+    let taken = read(&[summary_note(1, FORMER, &older, &keys())]);
+    assert_eq!((taken.own, taken.state), (false, Ok(older.clone())));
+    let own = read(&[summary_note(1, FORMER, &older, &keys()), summary_note(2, BOT, &newer, &keys())]);
+    assert_eq!((own.note, own.own), (2, true));
+}
+
+#[test]
+fn without_a_summary_the_state_is_rebuilt_from_the_threads() {
+    let threads = [finding_thread(3, 1, BOT, &keys()), finding_thread(7, 2, FORMER, &keys()), finding_thread(9, 3, MIRA, &keys())];
+    let remembered = read(&threads, &bots(), &keys()).remembered().unwrap();
+    let ids: Vec<_> = remembered.state.findings.iter().map(|known| known.id.to_string()).collect();
+    assert_eq!((remembered.origin, ids, remembered.state.next_id), (Origin::Rebuilt, vec!["F-3".to_owned(), "F-7".to_owned()], 8));
+    let first = &remembered.state.findings[0];
+    assert_eq!((first.title.as_str(), first.thread.as_ref().unwrap().id.as_str()), ("finding 3", "t3"));
+}
+
+#[test]
+fn a_damaged_summary_is_rebuilt_and_a_newer_one_is_left_alone() {
+    let damaged = thread("s", vec![note(1, BOT, "<!-- assize:summary v1 z=AAAA mac=AAAA -->")]);
+    let conversation = read(&[damaged, finding_thread(3, 2, BOT, &keys())], &bots(), &keys());
+    assert_eq!(conversation.remembered().unwrap().origin, Origin::Rebuilt);
+    let newer = thread("s", vec![note(1, BOT, "<!-- assize:summary v2 z=AAAA mac=AAAA -->")]);
+    let conversation = read(&[newer, summary_note(4, BOT, &sample(), &keys())], &bots(), &keys());
+    assert_eq!(conversation.remembered(), Err(StateError::TooOld { needs: 2 }));
+    assert_eq!(read(&[], &bots(), &keys()).remembered().unwrap().origin, Origin::First);
+}
+
+#[test]
+fn threads_that_were_opened_after_the_summary_was_written_are_found() {
+    let mut state = sample();
+    state.findings[0].thread = None;
+    let threads = [summary_note(1, BOT, &state, &keys()), finding_thread(1, 2, BOT, &keys())];
+    let remembered = read(&threads, &bots(), &keys()).remembered().unwrap();
+    assert_eq!(remembered.origin, Origin::Summary);
+    assert_eq!(remembered.state.finding(FindingId::new(1)).unwrap().thread, Some(ThreadRef { id: "t1".to_owned(), note: 2 }));
+}
+
+#[test]
+fn who_resolved_a_thread_and_what_was_answered_is_read() {
+    let resolution = |by: Option<u64>| {
+        let mut thread = finding_thread(1, 1, BOT, &keys());
+        thread.notes[0].resolved = true;
+        thread.notes[0].resolved_by = by.map(person);
+        read(&[thread], &bots(), &keys()).threads[&FindingId::new(1)].resolution.clone()
+    };
+    assert_eq!(resolution(Some(BOT)), Resolution::ByBot);
+    assert_eq!(resolution(Some(MIRA)), Resolution::ByPerson(person(MIRA)));
+    assert_eq!(resolution(None), Resolution::Unnamed);
+    let reply = ReplyMark { id: FindingId::new(1), kind: "back".to_owned(), head: super::super::state::tests::commit('a') };
+    let body = format!("Back.\n\n{}", marker::reply(&reply, &keys()));
+    let mut thread = finding_thread(1, 1, BOT, &keys());
+    thread.notes.push(note(2, MIRA, &body));
+    thread.notes.push(note(3, BOT, &body));
+    let conversation = read(&[thread], &bots(), &keys());
+    let marked = &conversation.threads[&FindingId::new(1)];
+    assert_eq!((&marked.resolution, marked.replies.len()), (&Resolution::Open, 1));
+    assert_eq!(conversation.newest_note.map(|note| note.id), Some(2));
+}
+
+proptest! {
+    #[test]
+    fn notes_of_others_never_become_a_state(body in ".{0,200}", author in prop::sample::select(vec![MIRA, FORMER]), sealed in any::<bool>()) {
+        let other = Keys::derive(b"guess", 1, 2);
+        let marker = marker::summary(&sample(), &other).text;
+        let body = if sealed { format!("{body}\n{marker}") } else { body };
+        let conversation = read(&[thread("x", vec![note(1, author, &body)])], &bots(), &keys());
+        prop_assert!(conversation.summary.is_none() && conversation.threads.is_empty());
+    }
+}
