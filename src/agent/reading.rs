@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
 
 use super::desk::Desk;
 use super::tools::{SUBMIT_FINDINGS, SUBMIT_VERDICT};
@@ -126,6 +127,16 @@ pub(super) enum Cause {
     TooLong,
 }
 
+impl Cause {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Outside => "outside",
+            Self::Budget => "budget",
+            Self::TooLong => "too_long",
+        }
+    }
+}
+
 impl Fault {
     fn outside(why: impl Into<String>) -> Self {
         Self { why: why.into(), cause: Cause::Outside }
@@ -166,6 +177,21 @@ pub(super) async fn read<T>(
     started: &Started,
     parse: impl Fn(&Value) -> Result<Answer<T>, String>,
 ) -> Read<T> {
+    let span = tracing::info_span!(
+        "reader",
+        otel.name = format!("invoke_agent {}", task.reader),
+        gen_ai.operation.name = "invoke_agent",
+        gen_ai.agent.name = task.reader,
+        error.r#type = tracing::field::Empty,
+    );
+    let read = conversation(task, desk, started, parse).instrument(span.clone()).await;
+    if let Some(fault) = &read.failed {
+        span.record("error.type", fault.cause.word());
+    }
+    read
+}
+
+async fn conversation<T>(task: Task<'_>, desk: &Desk, started: &Started, parse: impl Fn(&Value) -> Result<Answer<T>, String>) -> Read<T> {
     let mut course = Course::new(&task);
     let mut items = Vec::new();
     let failed = loop {
