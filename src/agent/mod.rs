@@ -2,6 +2,7 @@
 //! (`review` does), nor how a model is reached (`model` does).
 
 mod desk;
+mod fault;
 mod judges;
 mod panel;
 mod reading;

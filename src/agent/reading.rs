@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
 use super::desk::Desk;
+use super::fault::{Cause, Fault};
 use super::tools::{SUBMIT_FINDINGS, SUBMIT_VERDICT};
 use crate::change::RepoPath;
 use crate::model::{
@@ -105,51 +106,6 @@ pub(super) fn total(spent: &BTreeMap<String, Usage>) -> Usage {
         sum += *usage;
         sum
     })
-}
-
-/// Why a reader failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    /// One clause for people.
-    pub(super) why: String,
-    /// Where the cause lies.
-    pub(super) cause: Cause,
-}
-
-/// Where the cause of a failure lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// A fault outside.
-    Outside,
-    /// A ceiling of turns, time, money or tokens.
-    Budget,
-    /// The change alone is too long for the model: a smaller part of it may do.
-    TooLong,
-}
-
-impl Cause {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Outside => "outside",
-            Self::Budget => "budget",
-            Self::TooLong => "too_long",
-        }
-    }
-}
-
-impl Fault {
-    fn outside(why: impl Into<String>) -> Self {
-        Self { why: why.into(), cause: Cause::Outside }
-    }
-
-    fn budget(why: impl Into<String>) -> Self {
-        Self { why: why.into(), cause: Cause::Budget }
-    }
-
-    /// Returns whether a ceiling stopped it, not a fault outside.
-    pub(super) fn by_budget(&self) -> bool {
-        self.cause == Cause::Budget
-    }
 }
 
 impl<T> Read<T> {
@@ -311,13 +267,11 @@ impl<'t> Course<'t> {
                 return Err(Fault::budget(format!("it was over its time ({error})")));
             }
             if error.kind == ModelErrorKind::TooLong {
-                if self.request.turns.is_empty() {
-                    return Err(Fault { why: error.to_string(), cause: Cause::TooLong });
-                }
-                if !std::mem::replace(&mut self.shortened, true) {
-                    self.shorten();
+                if !std::mem::replace(&mut self.shortened, true) && self.shorten() {
                     continue;
                 }
+                // What is left is mostly the change itself.
+                return Err(Fault { why: error.to_string(), cause: Cause::TooLong });
             }
             let first = self.request.turns.is_empty() && self.request.answer.is_none();
             if !(first && error.kind == ModelErrorKind::Refused && is_about_tools(&error.message)) {
@@ -330,18 +284,22 @@ impl<'t> Course<'t> {
     }
 
     /// Leaves out what tools answered so far, and what the reader wrote beside its calls. It may ask again, for less.
-    fn shorten(&mut self) {
-        let shorten = |text: &mut String| {
+    /// Returns whether there was anything to leave out.
+    fn shorten(&mut self) -> bool {
+        let mut any = false;
+        let mut shorten = |text: &mut String| {
             if text.len() > SHORT_BYTES {
                 LEFT_OUT.clone_into(text);
+                any = true;
             }
         };
         for exchange in &mut self.request.turns {
             exchange.results.iter_mut().for_each(|result| shorten(&mut result.text));
-            exchange.remark.iter_mut().for_each(shorten);
+            exchange.remark.iter_mut().for_each(&mut shorten);
             shorten(&mut exchange.reply.text);
         }
         self.seen.clear();
+        any
     }
 
     fn spent(&mut self, by_model: &[(String, Usage)]) {

@@ -159,6 +159,15 @@ async fn words_that_fill_the_context_are_left_out_too() {
 }
 
 #[tokio::test]
+async fn a_conversation_that_cannot_be_shortened_needs_a_smaller_change() {
+    let cut = Reply { text: "Let me see".into(), stop: Stop::Length, ..reply(&[]) };
+    let answers = [Ok(cut), Err(ModelError::new(ModelErrorKind::TooLong, "too long"))];
+    let answers = answers.map(|reply| RecordedAnswer { reader: "quality".into(), reply });
+    let read = run(Arc::new(Recorded::new("acme/m", answers))).await;
+    assert!(read.too_long(), "{:?}", read.failed);
+}
+
+#[tokio::test]
 async fn a_ceiling_that_is_met_is_a_budget() {
     let met = RecordedAnswer { reader: "quality".into(), reply: Err(ModelError::new(ModelErrorKind::Ceiling, "no room")) };
     let fault = run(Arc::new(Recorded::new("acme/m", [met]))).await.failed.unwrap();
