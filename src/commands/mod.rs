@@ -6,6 +6,7 @@ pub mod examine;
 pub mod input;
 pub mod merge_request;
 pub mod models;
+mod outputs;
 pub mod plan;
 pub mod prepare;
 pub mod replay;

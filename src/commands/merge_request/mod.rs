@@ -19,13 +19,14 @@ use self::scene::{Asked, Met, Over, Scene, asked, meet, not_skipped};
 use super::examine::{Examined, Orders, Reading, Voices, examine_prepared};
 use super::input::Input;
 use super::models::remember;
+use super::outputs::Outputs;
 use super::prepare::{Prepared, prepare};
 use super::replay::{Tape, story_of};
-use super::review::{STORY_FILE, save, targets, voices, with_heartbeat, write};
+use super::review::{voices, with_heartbeat};
 use super::stop;
 use crate::change::{Change, MAX_DIFF_BYTES, parse, patch_id};
 use crate::checkout;
-use crate::cli::{Format, ReviewArgs};
+use crate::cli::ReviewArgs;
 use crate::env::{Env, Io};
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -41,11 +42,6 @@ use crate::settings::{self, ConfigText, Effective, Flags, Settings, Speaker};
 use crate::story;
 use crate::telemetry::Progress;
 
-/// Where a job leaves the whole result.
-const RESULT_FILE: &str = "result.json";
-/// Where a job leaves the summary as a page.
-const SUMMARY_FILE: &str = "summary.md";
-
 /// Returns whether the run is in the pipeline of a merge request.
 pub fn is_job(env: &Env) -> bool {
     Job::is_one(env)
@@ -53,8 +49,8 @@ pub fn is_job(env: &Env) -> bool {
 
 /// Runs the review of a job's merge request.
 pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet: bool) -> Result<Exit, Failure> {
-    let outputs = targets(args)?;
     let job = Job::from(env)?;
+    let outputs = Outputs::of(args, env)?;
     let began = Instant::now();
     let stop = stop::on_signal();
     let mut progress = Progress::new(env, quiet);
@@ -118,13 +114,10 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
     let published = Box::pin(closing.publish(&gitlab)).await;
     progress.end(&mut io.stderr);
 
-    let story = story_of(&input, &orders, &examined, tape.as_ref(), args.fail_on.as_deref());
-    save(args.record.as_deref().unwrap_or(STORY_FILE.as_ref()), &story::write(&story), env)?;
+    outputs.write_story(|| story::write(&story_of(&input, &orders, &examined, tape.as_ref(), args.fail_on.as_deref())), env)?;
     let Examined { review, shown, .. } = &examined;
     let told = published.as_ref().ok().and_then(|published| published.told.as_ref());
-    let always = [(Format::Json, Some(RESULT_FILE.as_ref())), (Format::Markdown, Some(SUMMARY_FILE.as_ref()))];
-    write(&always, review, shown, told, env, io, style)?;
-    write(&outputs, review, shown, told, env, io, style)?;
+    outputs.write(review, shown, told, env, io, style)?;
     // The result is in the artifacts, whatever GitLab said.
     end(published?, review, &stage, args.dry_run, io)
 }
