@@ -26,6 +26,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{CommandFactory as _, Parser as _};
+use tracing::Instrument as _;
 
 use cli::{Cli, Color, Command, LogFormat};
 use env::{Env, Io};
@@ -66,9 +67,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: &Env, io: &mut Io) -> 
         Color::Auto => terminal && env.var("NO_COLOR").is_none() && env.var("TERM") != Some("dumb"),
     };
     let style = Style { color: color(env.stdout_terminal), width: env.width.unwrap_or(DEFAULT_WIDTH) };
-    let log = telemetry::log(cli.log_format == LogFormat::Json, cli.verbose, cli.quiet);
+    let export = telemetry::Export::new(env);
+    let log = telemetry::log(cli.log_format == LogFormat::Json, cli.verbose, cli.quiet, export.as_ref());
     let work = || tracing::dispatcher::with_default(&log, || dispatch(&cli, env, io, style));
     let outcome = catch_unwind(AssertUnwindSafe(work));
+    if let Some(export) = export {
+        export.farewell();
+    }
     let failure = match outcome {
         Ok(Ok(exit)) => return exit,
         Ok(Err(failure)) => failure,
@@ -88,7 +93,8 @@ fn dispatch(cli: &Cli, env: &Env, io: &mut Io, style: Style) -> Result<Exit, Fai
         .enable_all()
         .build()
         .map_err(|error| Failure::outside(format!("cannot start the runtime: {error}")))?;
-    let outcome = runtime.block_on(async {
+    let span = tracing::info_span!("run", otel.name = "assize");
+    let work = async {
         match &cli.command {
             Command::Review(args) => commands::review::run(args, env, io, style, cli.quiet).await,
             Command::Replay(args) => commands::replay::run(args, env, io, style).await,
@@ -107,7 +113,8 @@ fn dispatch(cli: &Cli, env: &Env, io: &mut Io, style: Style) -> Result<Exit, Fai
                 commands::print(io, &String::from_utf8_lossy(&text)).map(|()| Exit::Done)
             }
         }
-    });
+    };
+    let outcome = runtime.block_on(work.instrument(span));
     // A name that is still being looked up, or a file that is being read, keeps nobody waiting.
     runtime.shutdown_timeout(LAST_WAIT);
     outcome

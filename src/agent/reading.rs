@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
 
 use super::desk::Desk;
 use super::tools::{SUBMIT_FINDINGS, SUBMIT_VERDICT};
@@ -23,6 +24,8 @@ const MAX_TURNS: usize = 24;
 const MAX_CALLS: usize = 120;
 /// Most tool calls that are answered in one turn.
 const MAX_CALLS_PER_TURN: usize = 24;
+/// Turns in a row without a call that a tool could answer, after which a reader is given up.
+const MAX_FRUITLESS: usize = 6;
 /// Most tokens of one answer.
 const MAX_OUTPUT_TOKENS: u32 = 16_000;
 /// Answers of tools that are no longer than this stay when the conversation is shortened, in bytes.
@@ -124,6 +127,16 @@ pub(super) enum Cause {
     TooLong,
 }
 
+impl Cause {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Outside => "outside",
+            Self::Budget => "budget",
+            Self::TooLong => "too_long",
+        }
+    }
+}
+
 impl Fault {
     fn outside(why: impl Into<String>) -> Self {
         Self { why: why.into(), cause: Cause::Outside }
@@ -164,6 +177,21 @@ pub(super) async fn read<T>(
     started: &Started,
     parse: impl Fn(&Value) -> Result<Answer<T>, String>,
 ) -> Read<T> {
+    let span = tracing::info_span!(
+        "reader",
+        otel.name = format!("invoke_agent {}", task.reader),
+        gen_ai.operation.name = "invoke_agent",
+        gen_ai.agent.name = task.reader,
+        error.r#type = tracing::field::Empty,
+    );
+    let read = conversation(task, desk, started, parse).instrument(span.clone()).await;
+    if let Some(fault) = &read.failed {
+        span.record("error.type", fault.cause.word());
+    }
+    read
+}
+
+async fn conversation<T>(task: Task<'_>, desk: &Desk, started: &Started, parse: impl Fn(&Value) -> Result<Answer<T>, String>) -> Read<T> {
     let mut course = Course::new(&task);
     let mut items = Vec::new();
     let failed = loop {
@@ -217,6 +245,8 @@ struct Course<'t> {
     /// Calls made so far, each with how often.
     seen: BTreeMap<String, usize>,
     calls_made: usize,
+    /// Turns in a row in which no call was one that a tool could answer.
+    fruitless: usize,
     /// It was told once that its answer could not be read, or that there is none.
     repaired: bool,
     /// It was told once that its answer was cut.
@@ -248,6 +278,7 @@ impl<'t> Course<'t> {
             diffs: BTreeSet::new(),
             seen: BTreeMap::new(),
             calls_made: 0,
+            fruitless: 0,
             repaired: false,
             prolonged: false,
             shortened: false,
@@ -275,6 +306,9 @@ impl<'t> Course<'t> {
             self.spent(&error.tried);
             if error.kind == ModelErrorKind::Ceiling {
                 return Err(Fault::budget(error.to_string()));
+            }
+            if error.kind == ModelErrorKind::TimedOut && Instant::now() >= self.task.deadline {
+                return Err(Fault::budget(format!("it was over its time ({error})")));
             }
             if error.kind == ModelErrorKind::TooLong {
                 if self.request.turns.is_empty() {
@@ -360,6 +394,10 @@ impl<'t> Course<'t> {
             } else {
                 self.call(name, arguments, desk).await
             });
+        }
+        self.fruitless = if answers.iter().all(|answer| answer.starts_with("error: ")) { self.fruitless + 1 } else { 0 };
+        if self.fruitless == MAX_FRUITLESS {
+            return Err(Fault::outside(format!("{MAX_FRUITLESS} times in a row it called tools in a way that none could answer")));
         }
         let last = self.request.turns.len() + 2 == MAX_TURNS;
         let urge = if last {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::input::Input;
 use super::prepare::{Prepared, prepare};
@@ -208,7 +209,7 @@ pub async fn examine_prepared(
 
     let reviewed = &prepared.filtered.reviewed;
     let scope = |file: &FileDiff| if reviewed.file(file.path()).is_some() { Scope::All } else { Scope::SecretsAndSteering };
-    let detected = detect(&prepared.rules, &input.change, &prepared.sources, scope);
+    let detected = tracing::info_span!("detect").in_scope(|| detect(&prepared.rules, &input.change, &prepared.sources, scope));
     let hits = masked(review::from_hits(&detected.hits, &prepared.rules, &shown), &prepared.mask);
 
     let mode = match silent.or(match orders.reading {
@@ -342,7 +343,7 @@ struct Fields<'a> {
 }
 
 async fn with_reviewers(roster: &Roster, panel_: &Panel<'_>, hits: Checked, fields: &Fields<'_>) -> Result<Opinion, Failure> {
-    let Heard { mut reports, claims, coverage, mut spent } = panel(roster, panel_).await;
+    let Heard { mut reports, claims, coverage, mut spent } = panel(roster, panel_).instrument(tracing::info_span!("panel")).await;
     let mut incomplete = gaps(&reports);
     let desk = panel_.desk;
     let Fields { original, sitting, settings, .. } = *fields;

@@ -42,6 +42,7 @@ pub struct Prepared {
 }
 
 /// Prepares a change. `forced` asks for a tier; `key` marks secrets in masked text.
+#[tracing::instrument(skip_all)]
 pub async fn prepare(input: &Input, settings: &Settings, forced: Option<&Forced>, key: &[u8]) -> Result<Prepared, Failure> {
     let builtin = codex::builtin();
     let mask = Mask::new(builtin, key);

@@ -158,7 +158,9 @@ impl Link {
                 self.wait(shut, call).await.map_err(|shut| failed.take().map_or(shut, Stopped::Failed))?;
                 continue;
             }
-            let Ok(ticket) = timeout_at(call.deadline, self.gate.enter()).await else {
+            // A place that comes free at the last moment is of no use: a request that is cut at once is paid all the same.
+            let ticket = timeout_at(call.deadline, self.gate.enter()).await.ok().filter(|_| Instant::now() < call.deadline);
+            let Some(ticket) = ticket else {
                 let late = || self.late(call, "no place was free at its provider");
                 return Err(Stopped::Failed(failed.unwrap_or_else(late)));
             };
@@ -191,7 +193,10 @@ impl Link {
             failures += 1;
             timeouts += u32::from(error.kind == ModelErrorKind::TimedOut);
             let pause = error.retry_after.unwrap_or_default().max(call.retry.pause(failures));
-            pass.failed(&error, pause);
+            // A reader whose own time is over says nothing about the model, which may only have a long queue.
+            if Instant::now() < call.deadline {
+                pass.failed(&error, pause);
+            }
             let over = error.kind.remedy() != Remedy::Again || call.retry.over(error.kind, failures, timeouts);
             // A pause that outlasts the time is not begun, so that another model can be asked.
             if over || Instant::now() + pause >= call.deadline || (pause > SHORT && !call.last) {

@@ -9,10 +9,12 @@ use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use genai::chat::{ChatFrameSink, ChatStreamEvent, FrameCtx, RawFrameRef};
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 use tracing::instrument::WithSubscriber as _;
 
 use super::fault::{Call, classify};
-use super::{Model, ModelError, ModelErrorKind, Reply, Request, Started, wire};
+use super::{Model, ModelError, ModelErrorKind, Reply, Request, Started, Stop, wire};
 use crate::settings::{Key, Provider, ProviderKind};
 
 /// Largest answer, in bytes of its events: far above what a limit on output lets through, far below what hurts.
@@ -68,8 +70,41 @@ impl Remote {
             let what = format!("{variable} is not set; a protected variable on an unprotected branch is the usual cause");
             return Err(call.error(ModelErrorKind::Credentials, &what));
         }
+        let span = self.span(request);
+        let outcome = self.attempts(request, started, &call).instrument(span.clone()).await;
+        record(&span, &outcome);
+        outcome
+    }
+
+    /// The span of one call, with the names of OpenTelemetry's conventions for generative models. No text of a prompt or an answer is in it.
+    fn span(&self, request: &Request) -> tracing::Span {
+        tracing::info_span!(
+            "chat",
+            otel.name = format!("chat {}", self.model),
+            otel.kind = "client",
+            otel.status_code = Empty,
+            gen_ai.operation.name = "chat",
+            gen_ai.provider.name = match self.provider.kind {
+                ProviderKind::Anthropic => "anthropic",
+                ProviderKind::OpenAi => "openai",
+                ProviderKind::Gemini => "gcp.gemini",
+            },
+            gen_ai.request.model = self.model,
+            gen_ai.request.max_tokens = request.max_output,
+            gen_ai.agent.name = request.reader,
+            gen_ai.usage.input_tokens = Empty,
+            gen_ai.usage.output_tokens = Empty,
+            gen_ai.usage.cache_read.input_tokens = Empty,
+            gen_ai.usage.cache_creation.input_tokens = Empty,
+            gen_ai.response.finish_reasons = Empty,
+            server.address = wire::shown(&self.provider),
+            error.r#type = Empty,
+        )
+    }
+
+    async fn attempts(&self, request: &Request, started: &Started, call: &Call) -> Result<Reply, ModelError> {
         let field = self.completion_field.load(Ordering::Relaxed);
-        match self.attempt(request, started, &call, field).with_subscriber(quiet()).await {
+        match self.attempt(request, started, call, field).with_subscriber(quiet()).await {
             // A gateway's alias does not show that the model behind it is one of those that want the other field.
             Err(error)
                 if self.provider.kind == ProviderKind::OpenAi
@@ -78,7 +113,7 @@ impl Remote {
                     && error.message.contains("max_completion_tokens") =>
             {
                 self.completion_field.store(true, Ordering::Relaxed);
-                self.attempt(request, started, &call, true).with_subscriber(quiet()).await
+                self.attempt(request, started, call, true).with_subscriber(quiet()).await
             }
             outcome => outcome,
         }
@@ -125,6 +160,29 @@ impl Model for Remote {
 
     fn turn<'a>(&'a self, request: &'a Request, started: &'a Started) -> BoxFuture<'a, Result<Reply, ModelError>> {
         Box::pin(self.answer(request, started))
+    }
+}
+
+/// Writes into a call's span how it ended.
+fn record(span: &tracing::Span, outcome: &Result<Reply, ModelError>) {
+    match outcome {
+        Ok(reply) => {
+            span.record("gen_ai.usage.input_tokens", reply.usage.input);
+            span.record("gen_ai.usage.output_tokens", reply.usage.output);
+            span.record("gen_ai.usage.cache_read.input_tokens", reply.usage.cached);
+            span.record("gen_ai.usage.cache_creation.input_tokens", reply.usage.cache_write);
+            let why = match &reply.stop {
+                Stop::Done if reply.calls.is_empty() => "stop",
+                Stop::Done => "tool_call",
+                Stop::Length => "length",
+                Stop::Refused(_) => "content_filter",
+            };
+            span.record("gen_ai.response.finish_reasons", why);
+        }
+        Err(error) => {
+            span.record("error.type", error.status.map_or_else(|| format!("{:?}", error.kind), |status| status.to_string()));
+            span.record("otel.status_code", "ERROR");
+        }
     }
 }
 

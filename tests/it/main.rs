@@ -5,6 +5,7 @@ mod comments;
 mod component;
 mod component_job;
 mod component_review;
+mod faults;
 mod generated;
 #[path = "../servers/gitlab/mod.rs"]
 mod gitlab;

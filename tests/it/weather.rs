@@ -194,3 +194,62 @@ async fn a_plan_shows_what_the_review_may_cost() {
     let unknown = text(&command.env_remove("ANTHROPIC_API_KEY").envs(unknown).output().await.expect("it runs").stdout);
     assert!(unknown.contains("Cost       cost unknown, by estimate"), "{unknown}");
 }
+
+/// A collector that keeps what it is sent, and its address.
+async fn collector() -> (String, std::sync::Arc<std::sync::Mutex<Vec<Value>>>) {
+    let kept = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let keep = std::sync::Arc::clone(&kept);
+    let route = axum::routing::post(move |axum::Json(body): axum::Json<Value>| async move {
+        keep.lock().expect("nobody panics").push(body);
+        axum::Json(json!({}))
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("a bound socket has an address"));
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().route("/v1/traces", route)).await });
+    (url, kept)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_gets_spans_of_stages_and_calls_and_no_text() {
+    let (server, (url, kept)) = (ModelServer::start().await, collector().await);
+    says_nothing(&server);
+    let repo = repo();
+    repo.write(".assize.yml", dear(&server, "max_cost_usd: 1000"));
+    let (code, _) = quality(&repo, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &url)]).await;
+    assert_eq!(code, Some(0));
+    let kept = kept.lock().expect("nobody panics").clone();
+    let spans: Vec<Value> = kept
+        .iter()
+        .flat_map(|body| body["resourceSpans"].as_array().expect("resources"))
+        .flat_map(|resource| resource["scopeSpans"].as_array().expect("scopes"))
+        .flat_map(|scope| scope["spans"].as_array().expect("spans").clone())
+        .collect();
+    let mut names: Vec<&str> = spans.iter().map(|span| span["name"].as_str().expect("a name")).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["assize", "chat large", "detect", "invoke_agent quality", "panel", "prepare"]);
+    let chat = spans.iter().find(|span| span["name"] == "chat large").expect("the call");
+    let attributes = chat["attributes"].to_string();
+    for wanted in
+        ["gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"]
+    {
+        assert!(attributes.contains(wanted), "{wanted}: {attributes}");
+    }
+    let sent = json!(kept).to_string();
+    assert!(!sent.contains("return token") && !sent.contains("Your part"), "text of the change or of a prompt was sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_is_down_or_never_answers_changes_nothing() {
+    let deaf = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let deaf = (format!("http://{}", deaf.local_addr().expect("a bound socket has an address")), deaf);
+    for collector in ["http://127.0.0.1:1", &deaf.0] {
+        let server = ModelServer::start().await;
+        says_nothing(&server);
+        let repo = repo();
+        repo.write(".assize.yml", dear(&server, "max_cost_usd: 1000"));
+        let begun = std::time::Instant::now();
+        let (code, result) = quality(&repo, &[("OTEL_EXPORTER_OTLP_ENDPOINT", collector)]).await;
+        assert_eq!((code, &result["complete"]), (Some(0), &json!(true)), "{collector}");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{collector}: {:?}", begun.elapsed());
+    }
+}

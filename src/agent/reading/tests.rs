@@ -14,7 +14,7 @@ use crate::review::{Boundary, ReviewerName, claims};
 
 fn desk() -> Desk {
     Desk {
-        files: None,
+        files: Some(crate::checkout::Files::Memory(BTreeMap::from([("a.rs".into(), b"fn a() {}".to_vec())]))),
         head: None,
         change: Change::default(),
         rules: RuleSet::build(Vec::new(), &BTreeMap::new(), &BTreeMap::new()).unwrap(),
@@ -41,7 +41,7 @@ async fn run(model: Arc<dyn Model>) -> Read<crate::review::Claim> {
         model: &model,
         deadline: Instant::now() + Duration::from_mins(1),
         worth: Worth::Most,
-        may: &[Tool::ReadRule],
+        may: &[Tool::ReadRule, Tool::ListFiles],
         submit: Submit::Findings,
         tools: Arc::new([]),
         system: "s".into(),
@@ -58,7 +58,7 @@ fn recorded(replies: Vec<Reply>) -> Arc<dyn Model> {
 
 #[tokio::test]
 async fn a_reader_that_never_ends_is_cut_by_its_turns_and_its_usage_counts() {
-    let endless = (0..MAX_TURNS + 5).map(|turn| reply(&[("read_rule", json!({ "id": format!("QUAL-{turn:04}") }))])).collect();
+    let endless = (0..MAX_TURNS + 5).map(|turn| reply(&[("list_files", json!({ "glob": format!("{turn}/**") }))])).collect();
     let read = run(recorded(endless)).await;
     let fault = read.failed.clone().unwrap();
     assert_eq!((fault.why.as_str(), fault.by_budget()), ("it did not end within 24 turns", true));
@@ -99,6 +99,14 @@ async fn submitting_beside_other_calls_ends_the_reading() {
     let both = reply(&[("read_rule", json!({ "id": "QUAL-0001" })), ("submit_findings", json!({ "findings": [] }))]);
     let read = run(recorded(vec![both])).await;
     assert_eq!((read.failed, read.items.len()), (None, 0));
+}
+
+#[tokio::test]
+async fn a_reader_whose_calls_nothing_can_answer_is_given_up() {
+    let lost = (0..MAX_TURNS).map(|turn| reply(&[("run_shell", json!({ "command": turn }))])).collect();
+    let read = run(recorded(lost)).await;
+    assert_eq!(read.failed.unwrap().why, "6 times in a row it called tools in a way that none could answer");
+    assert_eq!(total(&read.spent).calls, 6);
 }
 
 /// A model that takes so many bytes of tool answers, and asks for more until it is told that some were left out.

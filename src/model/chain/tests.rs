@@ -242,9 +242,9 @@ async fn a_queue_of_readers_goes_through_the_gate_one_by_one() {
     let model = Scripted::new("local/m", &[Does::Takes(10)]);
     let link = Link { gate: Arc::new(Gate::new(Some(1), None)), ..Link::alone(Arc::clone(&model) as _) };
     let chain = Chain::new(vec![link], RETRY, Arc::new(Ledger::unlimited()));
-    let outcomes = join_all((0..4).map(|_| ask(&chain, 35))).await;
+    let outcomes = join_all((0..5).map(|_| ask(&chain, 30))).await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 3);
-    assert_eq!(model.asked(), [0, 10, 20, 30]);
+    assert_eq!(model.asked(), [0, 10, 20], "what would be cut at once is not sent");
 }
 
 /// A ledger with so many dollars for a run.
@@ -267,4 +267,13 @@ async fn readers_at_once_stay_under_the_ceiling_together_and_what_is_refused_is_
     assert!(!refused.is_empty() && refused.iter().all(|kind| *kind == ModelErrorKind::Ceiling), "{refused:?}");
     assert_eq!(model.asked().len(), 8 - refused.len());
     assert!(ledger.spent().usd <= Usd::from_dollars(100.0).unwrap(), "{}", ledger.spent().usd);
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_whose_own_time_is_over_do_not_shut_a_slow_model() {
+    let model = Scripted::new("local/m", &[Does::Takes(50)]);
+    let chain = chain(&[&model]);
+    let outcomes = join_all((0..8).map(|_| ask(&chain, 30))).await;
+    assert!(outcomes.iter().all(|outcome| outcome.as_ref().err().is_some_and(|error| error.kind == ModelErrorKind::TimedOut)));
+    assert_eq!(ask(&chain, 60).await.unwrap().by, "local/m");
 }
