@@ -329,7 +329,7 @@ impl<'t> Course<'t> {
         }
     }
 
-    /// Leaves out what tools answered so far. The reader may ask again, for less.
+    /// Leaves out what tools answered so far, and what the reader wrote beside its calls. It may ask again, for less.
     fn shorten(&mut self) {
         let shorten = |text: &mut String| {
             if text.len() > SHORT_BYTES {
@@ -339,6 +339,7 @@ impl<'t> Course<'t> {
         for exchange in &mut self.request.turns {
             exchange.results.iter_mut().for_each(|result| shorten(&mut result.text));
             exchange.remark.iter_mut().for_each(shorten);
+            shorten(&mut exchange.reply.text);
         }
         self.seen.clear();
     }

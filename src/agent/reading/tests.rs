@@ -135,6 +135,29 @@ async fn a_conversation_that_outgrew_its_model_is_shortened_once() {
     assert_eq!(run(Arc::new(Narrow)).await.failed, None);
 }
 
+/// A model that fills its context with words, so that its answer is cut, and takes no conversation that holds them.
+struct Wordy;
+
+impl Model for Wordy {
+    fn name(&self) -> &'static str {
+        "acme/wordy"
+    }
+
+    fn turn<'a>(&'a self, request: &'a Request, _started: &'a Started) -> BoxFuture<'a, Result<Reply, ModelError>> {
+        let outcome = match request.turns.first().map(|exchange| exchange.reply.text.len()) {
+            None => Ok(Reply { text: "w".repeat(900), stop: Stop::Length, ..reply(&[]) }),
+            Some(900) => Err(ModelError::new(ModelErrorKind::TooLong, "too long")),
+            Some(_) => Ok(reply(&[("submit_findings", json!({ "findings": [] }))])),
+        };
+        Box::pin(async { outcome })
+    }
+}
+
+#[tokio::test]
+async fn words_that_fill_the_context_are_left_out_too() {
+    assert_eq!(run(Arc::new(Wordy)).await.failed, None);
+}
+
 #[tokio::test]
 async fn a_ceiling_that_is_met_is_a_budget() {
     let met = RecordedAnswer { reader: "quality".into(), reply: Err(ModelError::new(ModelErrorKind::Ceiling, "no room")) };
