@@ -10,7 +10,7 @@ use super::merge_request;
 use super::models::{Reach, reach, remember};
 use super::outputs::Outputs;
 use super::replay::{Tape, story_of};
-use super::stop;
+use super::{Pace, stop};
 use crate::cli::ReviewArgs;
 use crate::env::{Env, Io};
 use crate::error::Failure;
@@ -23,9 +23,9 @@ use crate::story;
 use crate::telemetry::Progress;
 
 /// Runs the command.
-pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet: bool) -> Result<Exit, Failure> {
+pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet: bool, pace: &Pace) -> Result<Exit, Failure> {
     if merge_request::is_job(env) && args.source.diff.is_none() && !args.source.local {
-        return merge_request::run(args, env, io, style, quiet).await;
+        return merge_request::run(args, env, io, style, quiet, pace).await;
     }
     if args.dry_run {
         return Err(Failure::usage("--dry-run prints what would be posted, and this is no merge request").hint("leave it out"));
@@ -37,7 +37,7 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
     let input = input::gather(&args.source, env, &mut *io.stdin).await?;
     let flags = Flags { fail_on: args.fail_on.clone(), models: args.model.clone() };
     let settings = settings::load(input.config.as_ref(), env, &flags, Speaker::Owner)?.settings;
-    let (mut voices, circuits) = voices(args, &settings, env).await?;
+    let (mut voices, circuits) = voices(args, &settings, env, pace).await?;
     let tape = Tape::beside(&mut voices);
     let key = key(env);
     let orders = Orders {
@@ -64,14 +64,19 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
 }
 
 /// Who answers: the models of the settings with what is known of their state, or nobody, with the reason.
-pub(super) async fn voices(args: &ReviewArgs, settings: &Settings, env: &Env) -> Result<(Voices, Option<Arc<Circuits>>), Failure> {
+pub(super) async fn voices(
+    args: &ReviewArgs,
+    settings: &Settings,
+    env: &Env,
+    pace: &Pace,
+) -> Result<(Voices, Option<Arc<Circuits>>), Failure> {
     if args.no_model {
         return Ok((Voices::None("--no-model was given".to_owned()), None));
     }
     if settings.providers.is_empty() {
         return Ok((Voices::None("no model is configured".to_owned()), None));
     }
-    let Reach { models, group_bytes, circuits } = reach(settings, env).await?;
+    let Reach { models, group_bytes, circuits } = reach(settings, env, pace.models).await?;
     Ok((Voices::Models(models, group_bytes), Some(circuits)))
 }
 
