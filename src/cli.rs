@@ -125,9 +125,12 @@ pub struct ReviewArgs {
     /// The model of a class (top, standard or light), e.g. top=anthropic/claude-opus-4-7
     #[arg(long, value_name = "CLASS=NAME")]
     pub model: Vec<String>,
-    /// Leave the run as a story that `assize replay` repeats; in a GitLab job it is assize-run.md if not given
+    /// Leave the run as a story that `assize replay` repeats, here instead of in the folder of --report-dir
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+    /// Leave result.json, summary.md and assize-run.md in this folder; in a GitLab job it is assize-report if not given
+    #[arg(long, value_name = "DIR")]
+    pub report_dir: Option<PathBuf>,
     /// Run the detectors only
     #[arg(long)]
     pub no_model: bool,

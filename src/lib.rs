@@ -29,6 +29,7 @@ use clap::{CommandFactory as _, Parser as _};
 use tracing::Instrument as _;
 
 use cli::{Cli, Color, Command, LogFormat};
+use commands::Pace;
 use env::{Env, Io};
 use error::Failure;
 use exit::Exit;
@@ -56,6 +57,11 @@ pub fn start() -> Exit {
 
 /// Runs the program with everything given as values, and returns how it ended. Errors are written to `io.stderr`.
 pub fn run(args: impl IntoIterator<Item = OsString>, env: &Env, io: &mut Io) -> Exit {
+    run_at(Pace::default(), args, env, io)
+}
+
+/// Runs the program like [`run`], at another pace.
+pub fn run_at(pace: Pace, args: impl IntoIterator<Item = OsString>, env: &Env, io: &mut Io) -> Exit {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => return explain(&error, env, io),
@@ -69,7 +75,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: &Env, io: &mut Io) -> 
     let style = Style { color: color(env.stdout_terminal), width: env.width.unwrap_or(DEFAULT_WIDTH) };
     let export = telemetry::Export::new(env);
     let log = telemetry::log(cli.log_format == LogFormat::Json, cli.verbose, cli.quiet, export.as_ref());
-    let work = || tracing::dispatcher::with_default(&log, || dispatch(&cli, env, io, style));
+    let work = || tracing::dispatcher::with_default(&log, || dispatch(&cli, env, io, style, &pace));
     let outcome = catch_unwind(AssertUnwindSafe(work));
     if let Some(export) = export {
         export.farewell();
@@ -87,7 +93,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: &Env, io: &mut Io) -> 
     failure.exit
 }
 
-fn dispatch(cli: &Cli, env: &Env, io: &mut Io, style: Style) -> Result<Exit, Failure> {
+fn dispatch(cli: &Cli, env: &Env, io: &mut Io, style: Style, pace: &Pace) -> Result<Exit, Failure> {
     // One thread: the waiting is for models and git, and logs of everything that runs reach the same place.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -96,7 +102,7 @@ fn dispatch(cli: &Cli, env: &Env, io: &mut Io, style: Style) -> Result<Exit, Fai
     let span = tracing::info_span!("run", otel.name = "assize");
     let work = async {
         match &cli.command {
-            Command::Review(args) => commands::review::run(args, env, io, style, cli.quiet).await,
+            Command::Review(args) => commands::review::run(args, env, io, style, cli.quiet, pace).await,
             Command::Replay(args) => commands::replay::run(args, env, io, style).await,
             Command::Plan(args) => commands::plan::run(args, env, io).await,
             Command::Codex(command) => commands::codex::run(command, io),
@@ -108,8 +114,8 @@ fn dispatch(cli: &Cli, env: &Env, io: &mut Io, style: Style) -> Result<Exit, Fai
             }
             Command::Man => {
                 let mut text = Vec::new();
-                let page = clap_mangen::Man::new(Cli::command());
-                page.render(&mut text).map_err(|error| Failure::outside(format!("cannot write the manual page: {error}")))?;
+                let manual = clap_mangen::Man::new(Cli::command());
+                manual.render(&mut text).map_err(|error| Failure::outside(format!("cannot write the manual page: {error}")))?;
                 commands::print(io, &String::from_utf8_lossy(&text)).map(|()| Exit::Done)
             }
         }

@@ -16,8 +16,8 @@ use crate::error::Failure;
 const TIMEOUT: Duration = Duration::from_mins(2);
 /// Most bytes read from one git command.
 const MAX_OUTPUT_BYTES: u64 = 512 * 1024 * 1024;
-/// What of the caller's environment git gets: how to find programs, its configuration and temporary space.
-const PASSED_ON: [&str; 9] = [
+/// What of the caller's environment git gets: how to find programs, its configuration and temporary space, and the way to a remote.
+const PASSED_ON: [&str; 17] = [
     "PATH",
     "HOME",
     "XDG_CONFIG_HOME",
@@ -27,7 +27,19 @@ const PASSED_ON: [&str; 9] = [
     "SYSTEMROOT",
     "USERPROFILE",
     "LD_LIBRARY_PATH",
+    "http_proxy",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    CA_FILE,
 ];
+/// The file of certificates that git trusts.
+const CA_FILE: &str = "GIT_SSL_CAINFO";
+/// The same, as GitLab tells a job whose server has a certificate of a private authority.
+const CA_FILE_OF_JOB: &str = "CI_SERVER_TLS_CA_FILE";
 
 /// How git says that an object is not there: a partial clone, or a damaged one. Nothing is fetched here on its own.
 const LACKS_OBJECTS: [&str; 3] = ["unable to read", "bad object", "could not fetch"];
@@ -54,6 +66,10 @@ impl Git {
             PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), env.vars.get(*name)?.into()))).collect();
         for (name, value) in [("LC_ALL", "C"), ("GIT_TERMINAL_PROMPT", "0"), ("GIT_OPTIONAL_LOCKS", "0"), ("GIT_NO_LAZY_FETCH", "1")] {
             vars.insert(name.to_owned(), value.into());
+        }
+        if let Some(file) = env.var(CA_FILE).or_else(|| env.var(CA_FILE_OF_JOB)) {
+            // git runs in another folder.
+            vars.insert(CA_FILE.to_owned(), env.cwd.join(file).into());
         }
         Self { dir: dir.to_owned(), vars }
     }
@@ -144,5 +160,36 @@ impl Git {
         } else {
             failure
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What git gets of variables with these values.
+    fn given(vars: &[(&str, &str)]) -> Vec<(String, String)> {
+        let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let git = Git::new(Path::new("/builds/shop"), &Env { vars, cwd: "/builds".into(), ..Env::default() });
+        let own = ["LC_ALL", "GIT_TERMINAL_PROMPT", "GIT_OPTIONAL_LOCKS", "GIT_NO_LAZY_FETCH"];
+        let vars = git.vars.into_iter().filter(|(name, _)| !own.contains(&name.as_str()));
+        vars.map(|(name, value)| (name, value.into_string().unwrap())).collect()
+    }
+
+    #[test]
+    fn git_gets_proxies_and_no_token() {
+        let proxies = [("HTTPS_PROXY", "http://proxy:3128"), ("NO_PROXY", "gitlab.internal"), ("no_proxy", "gitlab.internal")];
+        let all = [&proxies[..], &[("ASSIZE_GITLAB_TOKEN", "glpat-secret"), ("CI_JOB_TOKEN", "glcbt-secret"), ("GIT_DIR", "/elsewhere")]]
+            .concat();
+        assert_eq!(given(&all), proxies.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn the_certificates_of_the_server_reach_git_unless_it_has_others() {
+        let told = ("CI_SERVER_TLS_CA_FILE", "shop.tmp/CI_SERVER_TLS_CA_FILE");
+        let file = |path: &str| vec![("GIT_SSL_CAINFO".to_owned(), path.to_owned())];
+        assert_eq!(given(&[told]), file("/builds/shop.tmp/CI_SERVER_TLS_CA_FILE"));
+        assert_eq!(given(&[told, ("GIT_SSL_CAINFO", "/etc/own.pem")]), file("/etc/own.pem"));
+        assert_eq!(given(&[("CI_SERVER_TLS_CA_FILE", "")]), vec![]);
     }
 }

@@ -386,7 +386,14 @@ async fn with_reviewers(roster: &Roster, panel_: &Panel<'_>, hits: Checked, fiel
         let Judged { judgements, report, spent: used } = refute(&prompt, &findings, panel_).await;
         reports.push(report);
         spent.extend(used);
-        let refuted = masked(review::refute(findings, &judgements), &desk.mask);
+        let own = |finding: &Finding| {
+            let ids = finding.sources.iter().filter_map(|source| match source {
+                review::Source::Detector(id) => desk.rules.get(id),
+                review::Source::Reviewer(_) => None,
+            });
+            ids.map(|rule| rule.severity).max().unwrap_or(Severity::Suggestion)
+        };
+        let refuted = masked(review::refute(findings, &judgements, own), &desk.mask);
         dropped.extend(refuted.dropped);
         findings = refuted.findings;
     }

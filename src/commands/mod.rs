@@ -6,6 +6,7 @@ pub mod examine;
 pub mod input;
 pub mod merge_request;
 pub mod models;
+mod outputs;
 pub mod plan;
 pub mod prepare;
 pub mod replay;
@@ -17,8 +18,21 @@ use std::io::Write as _;
 
 use crate::env::Io;
 use crate::error::Failure;
+use crate::gitlab;
+use crate::model;
 use crate::review::risk::Forced;
 use crate::review::{ReviewerName, Tier};
+
+/// How patiently a run deals with others: what is sent again, and after which pauses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// Requests to GitLab.
+    pub gitlab: gitlab::Retry,
+    /// The wait for GitLab to make the diff of a push.
+    pub diff: gitlab::DiffWait,
+    /// Requests to models.
+    pub models: model::Retry,
+}
 
 /// Returns the names of reviewers that a flag lists.
 pub(crate) fn reviewer_names(words: &[String]) -> Result<BTreeSet<ReviewerName>, Failure> {

@@ -64,7 +64,7 @@ struct Candidate<'a> {
 /// Returns the chain of each class; a class without one gets its provider's default.
 ///
 /// Fails when a server of one's own must be asked for its only model and has none or several.
-pub async fn reach(settings: &Settings, env: &Env) -> Result<Reach, Failure> {
+pub async fn reach(settings: &Settings, env: &Env, retry: Retry) -> Result<Reach, Failure> {
     let extra_ca = match env.var("SSL_CERT_FILE") {
         Some(path) => Some(std::fs::read(env.cwd.join(path)).map_err(|error| {
             Failure::usage(format!("cannot read {path}: {error}")).hint("SSL_CERT_FILE names a file of PEM certificates")
@@ -123,7 +123,7 @@ pub async fn reach(settings: &Settings, env: &Env) -> Result<Reach, Failure> {
             Some(first) => {
                 let instead = first.model.name().to_owned();
                 models.remarks.extend(whys.into_iter().map(|why| format!("{why}; for the class {}, {instead} is asked", class.word())));
-                Ok(Arc::new(Chain::new(links, Retry::default(), Arc::clone(&ledger))))
+                Ok(Arc::new(Chain::new(links, retry, Arc::clone(&ledger))))
             }
         };
         models.by_class.insert(*class, answers);

@@ -1,7 +1,6 @@
 //! `assize review`: the straight line of ARCHITECTURE.md.
 
 use std::io::Write;
-use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -9,39 +8,36 @@ use super::examine::{Examined, HEARTBEAT, Orders, Reading, Voices, examine};
 use super::input;
 use super::merge_request;
 use super::models::{Reach, reach, remember};
+use super::outputs::Outputs;
 use super::replay::{Tape, story_of};
-use super::stop;
-use crate::change::Change;
-use crate::cli::{Format, ReviewArgs};
+use super::{Pace, stop};
+use crate::cli::ReviewArgs;
 use crate::env::{Env, Io};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::model::Circuits;
-use crate::report::{self, OnRequest, Style};
-use crate::review::{self, Review};
+use crate::report::Style;
+use crate::review;
 use crate::settings::{self, Flags, Settings, Speaker};
 use crate::story;
 use crate::telemetry::Progress;
 
-/// Where a job leaves its story.
-pub(super) const STORY_FILE: &str = "assize-run.md";
-
 /// Runs the command.
-pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet: bool) -> Result<Exit, Failure> {
+pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet: bool, pace: &Pace) -> Result<Exit, Failure> {
     if merge_request::is_job(env) && args.source.diff.is_none() && !args.source.local {
-        return merge_request::run(args, env, io, style, quiet).await;
+        return merge_request::run(args, env, io, style, quiet, pace).await;
     }
     if args.dry_run {
         return Err(Failure::usage("--dry-run prints what would be posted, and this is no merge request").hint("leave it out"));
     }
-    let targets = targets(args)?;
+    let outputs = Outputs::of(args, env)?;
     let stop = stop::on_signal();
     let mut progress = Progress::new(env, quiet);
     progress.section(&mut io.stderr, "read", "Reading the change");
     let input = input::gather(&args.source, env, &mut *io.stdin).await?;
     let flags = Flags { fail_on: args.fail_on.clone(), models: args.model.clone() };
     let settings = settings::load(input.config.as_ref(), env, &flags, Speaker::Owner)?.settings;
-    let (mut voices, circuits) = voices(args, &settings, env).await?;
+    let (mut voices, circuits) = voices(args, &settings, env, pace).await?;
     let tape = Tape::beside(&mut voices);
     let key = key(env);
     let orders = Orders {
@@ -61,25 +57,26 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
         remember(&circuits, env);
     }
 
-    let record = args.record.as_deref().or_else(|| env.in_gitlab_ci().then_some(Path::new(STORY_FILE)));
-    if let Some(path) = record {
-        let story = story_of(&input, &orders, &examined, tape.as_ref(), args.fail_on.as_deref());
-        save(path, &story::write(&story), env)?;
-    }
+    outputs.write_story(|| story::write(&story_of(&input, &orders, &examined, tape.as_ref(), args.fail_on.as_deref())), env)?;
     let Examined { review, shown, .. } = examined;
-    write(&targets, &review, &shown, None, env, io, style)?;
+    outputs.write(&review, &shown, None, env, io, style)?;
     Ok(review::exit(review.verdict, &review.incomplete, settings.fail_on))
 }
 
 /// Who answers: the models of the settings with what is known of their state, or nobody, with the reason.
-pub(super) async fn voices(args: &ReviewArgs, settings: &Settings, env: &Env) -> Result<(Voices, Option<Arc<Circuits>>), Failure> {
+pub(super) async fn voices(
+    args: &ReviewArgs,
+    settings: &Settings,
+    env: &Env,
+    pace: &Pace,
+) -> Result<(Voices, Option<Arc<Circuits>>), Failure> {
     if args.no_model {
         return Ok((Voices::None("--no-model was given".to_owned()), None));
     }
     if settings.providers.is_empty() {
         return Ok((Voices::None("no model is configured".to_owned()), None));
     }
-    let Reach { models, group_bytes, circuits } = reach(settings, env).await?;
+    let Reach { models, group_bytes, circuits } = reach(settings, env, pace.models).await?;
     Ok((Voices::Models(models, group_bytes), Some(circuits)))
 }
 
@@ -103,46 +100,4 @@ pub(super) async fn with_heartbeat<T>(work: impl Future<Output = T>, progress: &
             }
         }
     }
-}
-
-pub(super) fn save(path: &Path, text: &str, env: &Env) -> Result<(), Failure> {
-    std::fs::write(env.cwd.join(path), text).map_err(|error| {
-        Failure::outside(format!("cannot write {}: {error}", path.display())).hint("name a file in a folder that exists and can be written")
-    })
-}
-
-/// Where each format goes: the first `--output` takes the first `--format`; what has none goes to standard output.
-pub(super) fn targets(args: &ReviewArgs) -> Result<Vec<(Format, Option<&Path>)>, Failure> {
-    let formats: &[Format] = if args.format.is_empty() { &[Format::Terminal] } else { &args.format };
-    if args.output.len() > formats.len() {
-        return Err(Failure::usage(format!("{} outputs for {}", args.output.len(), report::plural(formats.len(), "format")))
-            .hint("give each --output a --format, in the same order"));
-    }
-    let outputs = args.output.iter().map(|path| Some(path.as_path())).chain(std::iter::repeat(None));
-    Ok(formats.iter().copied().zip(outputs).collect())
-}
-
-/// Writes the review in every format that is asked for.
-pub(super) fn write(
-    targets: &[(Format, Option<&Path>)],
-    review: &Review,
-    shown: &Change,
-    request: Option<&OnRequest>,
-    env: &Env,
-    io: &mut Io,
-    style: Style,
-) -> Result<(), Failure> {
-    for (format, output) in targets {
-        let style = if output.is_some() { Style { color: false, ..style } } else { style };
-        let text = match format {
-            Format::Terminal => report::terminal(review, shown, style) + &request.map(report::posted).unwrap_or_default(),
-            Format::Markdown => report::markdown(review),
-            Format::Json => report::json(review, request),
-        };
-        match output {
-            Some(path) => save(path, &text, env)?,
-            None => super::print(io, &text)?,
-        }
-    }
-    Ok(())
 }

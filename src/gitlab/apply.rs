@@ -96,16 +96,22 @@ impl Opened {
 }
 
 /// Does a plan. Actions that fail do not stop those that do not need them, but a newer head, a merge request that is no longer open, or a token
-/// that is refused stop everything after them.
+/// that is refused stop everything after them. Nothing is posted of a round that could not be written down: the next run, which reads of an earlier
+/// one in the summary, would post it again.
 pub async fn apply(gitlab: &Gitlab, site: &Site<'_>, actions: &[Action]) -> Applied {
     let mut run = Run { gitlab, site, opened: Vec::new(), threads: None };
     let mut outcomes = Vec::with_capacity(actions.len());
     let mut stop: Option<GitlabError> = None;
+    let mut unwritten: Option<GitlabError> = None;
     for action in actions {
-        let undone = match &stop {
-            Some(error) => vec![error.clone().about(told(action)).into()],
-            None => run.act(action).await,
+        let undone = match (&stop, &unwritten, action) {
+            (Some(error), _, _) | (None, Some(error), Action::Reply { .. }) => vec![error.clone().about(told(action)).into()],
+            (None, Some(error), Action::OpenThreads { threads, summary }) => all_undone(threads.iter(), summary.as_deref(), error),
+            (None, _, _) => run.act(action).await,
         };
+        if matches!(action, Action::EditSummary { .. }) {
+            unwritten = undone.first().map(|undone| undone.error.clone());
+        }
         if stop.is_none() {
             stop = undone.iter().map(|undone| &undone.error).find(|error| is_final(error.kind())).cloned();
         }

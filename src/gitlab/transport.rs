@@ -9,7 +9,7 @@ use gitlab::api::{ApiError, AsyncClient, RestClient};
 use http::request::Builder;
 use http::{Request, Response};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
-use reqwest::{StatusCode, Url};
+use reqwest::{Method, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::IgnoredAny;
 
@@ -101,8 +101,13 @@ impl Way<'_> {
             }
             body.extend_from_slice(&chunk);
         }
+        let is = |kind: &[u8]| headers.get(CONTENT_TYPE).is_some_and(|given| given.as_bytes().starts_with(kind));
+        // Of a change, the body is often not needed: a login page in its place must not pass for GitLab's consent.
+        if method != Method::GET && is(b"text/html") {
+            return Err(fault::not_json(status, &body));
+        }
         // A proxy that lost the rest may call what it has the whole.
-        let json = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+        let json = is(b"application/json");
         if json && serde_json::from_slice::<IgnoredAny>(&body).is_err_and(|error| error.is_eof()) && !body.is_empty() {
             return Err(fault::cut(&method));
         }

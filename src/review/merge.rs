@@ -94,6 +94,10 @@ pub(crate) fn likeness(a: &str, b: &str) -> f64 {
 }
 
 fn absorb(kept: &mut Finding, other: Finding) {
+    // A detector vouches for what it saw, not for how bad a model says that it is: such a critical is attacked like any other of a model's.
+    if is_detected(kept) && !is_detected(&other) && other.severity == Severity::Critical && kept.severity < Severity::Critical {
+        kept.standing = Standing::Checked;
+    }
     kept.severity = kept.severity.max(other.severity);
     kept.confidence = kept.confidence.max(other.confidence);
     kept.rule_ids.extend(other.rule_ids);
@@ -235,16 +239,17 @@ fn rewrite(finding: &mut Finding, judgement: &Judgement, ceilings: &BTreeMap<Rev
     }
 }
 
-/// Returns the indices of the findings that a second pass must try to refute: criticals that only models claim.
+/// Returns the indices of the findings that a second pass must try to refute: criticals that only models claim, or that only models call critical.
 pub fn to_refute(findings: &[Finding]) -> Vec<usize> {
-    let by_models = |finding: &Finding| finding.severity == Severity::Critical && !is_detected(finding);
+    let by_models = |finding: &Finding| finding.severity == Severity::Critical && finding.standing != Standing::Confirmed;
     findings.iter().enumerate().filter(|(_, finding)| by_models(finding)).map(|(index, _)| index).collect()
 }
 
 /// Applies the refuter's judgements over the findings of [`to_refute`], in their order: `C-1` is the first of them.
 ///
-/// Refuted, with a reason, is dropped; anything else stands, verified if there is a judgement and unverified if there is none.
-pub fn refute(findings: Vec<Finding>, judgements: &[Judgement]) -> Checked {
+/// Refuted, with a reason, is dropped; of what a detector saw only the severity falls, to the one of its rules, which `own` tells. Anything else
+/// stands, verified if there is a judgement and unverified if there is none.
+pub fn refute(findings: Vec<Finding>, judgements: &[Judgement], own: impl Fn(&Finding) -> Severity) -> Checked {
     let suspects = to_refute(&findings);
     let by_id = by_index(judgements, suspects.len());
     let mut refuted = Checked::default();
@@ -257,7 +262,11 @@ pub fn refute(findings: Vec<Finding>, judgements: &[Judgement]) -> Checked {
             Some(judgement) if judgement.decision == Decision::Drop && !judgement.why.trim().is_empty() => {
                 let detail = shortened(&judgement.why, MAX_BODY_CHARS);
                 refuted.dropped.push(Dropped { claim: claim_of(&finding), reason: DropReason::Refuted, detail });
-                continue;
+                if !is_detected(&finding) {
+                    continue;
+                }
+                finding.severity = own(&finding).min(Severity::Important);
+                finding.standing = Standing::Confirmed;
             }
             Some(judgement) if judgement.decision == Decision::Keep => finding.standing = Standing::Verified,
             Some(_) | None => finding.standing = Standing::Unverified,

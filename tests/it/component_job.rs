@@ -96,9 +96,8 @@ fn with_a_gate_everything_fails_the_job_but_an_incomplete_review() {
 
 #[test]
 #[ignore = "needs gitlab-ci-local: .ci/component"]
-fn the_program_gets_its_outputs_and_the_gate_if_there_is_one() {
-    let outputs = "review --record assize-report/assize-run.md --format json --output assize-report/result.json \
-                   --format markdown --output assize-report/summary.md --format terminal";
+fn the_program_gets_its_folder_and_the_gate_if_there_is_one() {
+    let outputs = "review --report-dir assize-report";
     for (gate, more) in [
         ("never", ""),
         ("configured", ""),

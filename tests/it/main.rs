@@ -4,6 +4,7 @@ mod cli;
 mod comments;
 mod component;
 mod component_job;
+mod component_review;
 mod faults;
 mod generated;
 #[path = "../servers/gitlab/mod.rs"]

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use self::job::Job;
 use self::ledger::{Against, Held};
@@ -19,17 +20,18 @@ use self::scene::{Asked, Met, Over, Scene, asked, meet, not_skipped};
 use super::examine::{Examined, Orders, Reading, Voices, examine_prepared};
 use super::input::Input;
 use super::models::remember;
+use super::outputs::Outputs;
 use super::prepare::{Prepared, prepare};
 use super::replay::{Tape, story_of};
-use super::review::{STORY_FILE, save, targets, voices, with_heartbeat, write};
-use super::stop;
+use super::review::{voices, with_heartbeat};
+use super::{Pace, stop};
 use crate::change::{Change, MAX_DIFF_BYTES, parse, patch_id};
 use crate::checkout;
-use crate::cli::{Format, ReviewArgs};
+use crate::cli::ReviewArgs;
 use crate::env::{Env, Io};
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::gitlab::{Connection, DiffWait, Gitlab, Proxies};
+use crate::gitlab::{Connection, Gitlab, Proxies};
 use crate::model::Amount;
 use crate::report::Style;
 use crate::review::brief::RequestWords;
@@ -41,32 +43,27 @@ use crate::settings::{self, ConfigText, Effective, Flags, Settings, Speaker};
 use crate::story;
 use crate::telemetry::Progress;
 
-/// Where a job leaves the whole result.
-const RESULT_FILE: &str = "result.json";
-/// Where a job leaves the summary as a page.
-const SUMMARY_FILE: &str = "summary.md";
-
 /// Returns whether the run is in the pipeline of a merge request.
 pub fn is_job(env: &Env) -> bool {
     Job::is_one(env)
 }
 
 /// Runs the review of a job's merge request.
-pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet: bool) -> Result<Exit, Failure> {
-    let outputs = targets(args)?;
+pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet: bool, pace: &Pace) -> Result<Exit, Failure> {
     let job = Job::from(env)?;
+    let outputs = Outputs::of(args, env)?;
     let began = Instant::now();
     let stop = stop::on_signal();
     let mut progress = Progress::new(env, quiet);
     progress.section(&mut io.stderr, "read", "Reading the merge request");
-    let gitlab = Gitlab::new(connection(&job, env))?;
-    let stage = match enter(&gitlab, &job, args, env).await? {
+    let gitlab = Gitlab::new(connection(&job, env, pace))?;
+    let stage = match Box::pin(unless(&stop, enter(&gitlab, &job, args, env, pace))).await?? {
         Ok(stage) => stage,
         Err(over) => return over_with(&over, &mut progress, io),
     };
     let Stage { scene, policy, settings, keys, state, asked, .. } = &stage;
-    let mut input = gather(&gitlab, &job, &stage, env).await?;
-    let prepared = prepare(&input, settings, asked.forced.as_ref(), keys.boundary()).await?;
+    let mut input = unless(&stop, gather(&gitlab, &job, &stage, env)).await??;
+    let prepared = unless(&stop, prepare(&input, settings, asked.forced.as_ref(), keys.boundary())).await??;
     if let Some(by) = &asked.skip {
         match not_skipped(by, sensitive(&prepared, settings)) {
             None => return over_with(&Over::Skipped { by: by.clone() }, &mut progress, io),
@@ -78,13 +75,13 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
     if let Some(round) = stage.unchanged(&task) {
         return over_with(&Over::Unchanged { round }, &mut progress, io);
     }
-    let against = Against::read(&job, &task, state, &input.change, &prepared.mask, env).await;
+    let against = unless(&stop, Against::read(&job, &task, state, &input.change, &prepared.mask, env)).await?;
     let gate = stage.lifted.as_ref().map(|by| format!("the gate was lifted by @{}", by.by));
     let orders = stage.orders(against.reading(&task, gate.as_deref()));
     let rule_pages = policy.rule_pages(project_url(&scene.request.web_url), &prepared.rules, settings);
 
     progress.section(&mut io.stderr, "review", "Reviewing");
-    let (mut voices, circuits) = voices(args, settings, env).await?;
+    let (mut voices, circuits) = unless(&stop, voices(args, settings, env, pace)).await??;
     carry(&voices, state);
     let tape = Tape::beside(&mut voices);
     let number = state.round_over(&scene.request.refs.head, &scene.request.refs.base);
@@ -95,7 +92,7 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
         Ok::<_, Failure>((examined, reconciled))
     });
     let work = with_heartbeat(work, &mut progress, &mut *io.stderr);
-    let (examined, reconciled) = Box::pin(stop::unless(&stop, "the review was not finished, and nothing was posted", work)).await??;
+    let (examined, reconciled) = Box::pin(unless(&stop, work)).await??;
     if let Some(circuits) = circuits {
         remember(&circuits, env);
     }
@@ -114,19 +111,20 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
         rule_pages: &rule_pages,
         dry_run: args.dry_run,
     };
-    // Once something is written, it is written to its end.
-    let published = Box::pin(closing.publish(&gitlab)).await;
+    let published = Box::pin(stop::soon_after(&stop, closing.publish(&gitlab))).await.flatten();
     progress.end(&mut io.stderr);
 
-    let story = story_of(&input, &orders, &examined, tape.as_ref(), args.fail_on.as_deref());
-    save(args.record.as_deref().unwrap_or(STORY_FILE.as_ref()), &story::write(&story), env)?;
+    outputs.write_story(|| story::write(&story_of(&input, &orders, &examined, tape.as_ref(), args.fail_on.as_deref())), env)?;
     let Examined { review, shown, .. } = &examined;
     let told = published.as_ref().ok().and_then(|published| published.told.as_ref());
-    let always = [(Format::Json, Some(RESULT_FILE.as_ref())), (Format::Markdown, Some(SUMMARY_FILE.as_ref()))];
-    write(&always, review, shown, told, env, io, style)?;
-    write(&outputs, review, shown, told, env, io, style)?;
+    outputs.write(review, shown, told, env, io, style)?;
     // The result is in the artifacts, whatever GitLab said.
     end(published?, review, &stage, args.dry_run, io)
+}
+
+/// Does work before anything is posted, unless the process is asked to end.
+async fn unless<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Result<T, Failure> {
+    stop::unless(stop, "the review was not finished, and nothing was posted", work).await
 }
 
 /// Says how the run ended, and returns its code.
@@ -168,8 +166,8 @@ struct Stage {
 }
 
 /// Reads the merge request, its instructions and what was written on it, or says why there is nothing to do.
-async fn enter(gitlab: &Gitlab, job: &Job, args: &ReviewArgs, env: &Env) -> Result<Result<Stage, Over>, Failure> {
-    let scene = match meet(gitlab, job, DiffWait::default()).await? {
+async fn enter(gitlab: &Gitlab, job: &Job, args: &ReviewArgs, env: &Env, pace: &Pace) -> Result<Result<Stage, Over>, Failure> {
+    let scene = match meet(gitlab, job, pace.diff).await? {
         Met::Open(scene) => *scene,
         Met::Over(over) => return Ok(Err(over)),
     };
@@ -297,11 +295,12 @@ fn carry(voices: &Voices, state: &State) {
     ledger.carry(spent);
 }
 
-fn connection(job: &Job, env: &Env) -> Connection {
+fn connection(job: &Job, env: &Env, pace: &Pace) -> Connection {
     let mut connection = Connection::new(job.api.clone(), job.token.clone());
     connection.graphql.clone_from(&job.graphql);
     connection.ca_pem.clone_from(&job.ca_pem);
     connection.proxies = Proxies::from_env(env);
+    connection.retry = pace.gitlab;
     connection
 }
 

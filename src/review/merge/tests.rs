@@ -49,6 +49,19 @@ fn judgement(id: &str, decision: Decision) -> Judgement {
 }
 
 #[test]
+fn what_only_a_model_calls_critical_is_attacked_although_a_detector_saw_it() {
+    let seen = finding("SQL is built from strings", Severity::Suggestion, Some(1), None, true);
+    let worse = finding("SQL is built from strings", Severity::Critical, Some(1), None, false);
+    let merged = merge(vec![seen, worse]).findings;
+    assert_eq!((merged.len(), merged[0].severity, to_refute(&merged)), (1, Severity::Critical, vec![0]));
+    let refuted = refute(merged.clone(), &[judgement("C-1", Decision::Drop)], |_| Severity::Suggestion);
+    assert_eq!((refuted.findings[0].severity, refuted.findings[0].standing), (Severity::Suggestion, Standing::Confirmed));
+    assert_eq!(refuted.dropped[0].reason, DropReason::Refuted);
+    let stands = refute(merged, &[], |_| Severity::Suggestion);
+    assert_eq!((stands.findings[0].severity, stands.findings[0].standing), (Severity::Critical, Standing::Unverified));
+}
+
+#[test]
 fn the_same_problem_at_the_same_place_is_one_finding() {
     use Severity::{Critical, Important};
     let merged = merge(vec![
@@ -67,7 +80,7 @@ fn the_same_rule_at_the_same_place_is_one_finding_and_the_detector_stands() {
     let merged = merge(vec![said, seen]);
     assert_eq!(titles(&merged), ["swallowed"]);
     let finding = &merged.findings[0];
-    assert_eq!((finding.severity, finding.sources.len(), finding.standing), (Severity::Critical, 2, Standing::Confirmed));
+    assert_eq!((finding.severity, finding.sources.len(), finding.standing), (Severity::Critical, 2, Standing::Checked));
 }
 
 #[test]
@@ -139,9 +152,10 @@ fn a_critical_that_is_merged_into_what_no_judge_touches_stays_critical() {
 #[test]
 fn a_refutation_needs_a_reason() {
     let silent = Judgement { why: " ".into(), ..judgement("C-1", Decision::Drop) };
-    let refuted = refute(vec![finding("a", Severity::Critical, Some(1), None, false)], &[silent]);
+    let refuted = refute(vec![finding("a", Severity::Critical, Some(1), None, false)], &[silent], |_| Severity::Suggestion);
     assert_eq!(refuted.findings[0].standing, Standing::Unverified);
-    let refuted = refute(vec![finding("a", Severity::Critical, Some(1), None, false)], &[judgement("C-1", Decision::Drop)]);
+    let refuted =
+        refute(vec![finding("a", Severity::Critical, Some(1), None, false)], &[judgement("C-1", Decision::Drop)], |_| Severity::Suggestion);
     assert_eq!((refuted.findings.len(), refuted.dropped[0].reason), (0, DropReason::Refuted));
 }
 
@@ -205,8 +219,10 @@ proptest! {
             prop_assert!(judged.findings.iter().filter(|finding| finding.severity == Severity::Critical).count() >= criticals);
         }
         let count = judged.findings.len();
-        let refuted = refute(judged.findings, &second);
-        prop_assert_eq!(refuted.findings.len() + refuted.dropped.len(), count);
+        let refuted = refute(judged.findings, &second, |_| Severity::Suggestion);
+        // What a detector saw stays, less bad: the claim that it was worse is dropped beside it.
+        let gone = refuted.dropped.iter().filter(|dropped| !matches!(dropped.claim.source, Source::Detector(_))).count();
+        prop_assert_eq!(refuted.findings.len() + gone, count);
         prop_assert!(before.is_subset(&detected(&refuted.findings)));
     }
 }

@@ -21,7 +21,7 @@ async fn findings_become_threads_on_their_lines_and_a_summary_that_links_to_them
     assert!(ran.calls(&shop) <= 1 + 12, "{:#?}", shop.gitlab.lines());
     assert!(ran.stdout.contains("Posted"), "{}", ran.stdout);
     for file in ["result.json", "summary.md", "assize-run.md"] {
-        assert!(ran.job.path().join(file).is_file(), "{file} is missing");
+        assert!(ran.job.path().join("assize-report").join(file).is_file(), "{file} is missing");
     }
 }
 

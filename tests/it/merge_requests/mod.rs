@@ -1,12 +1,23 @@
 //! `assize review` in the pipeline of a merge request, against a GitLab that enforces the real rules.
 
 mod first_round;
+mod forks;
+mod killed;
+mod later;
+mod pipelines;
+mod places;
+mod policy;
 mod rounds;
+mod tokens;
 
+use std::time::Duration;
+
+use assize::commands::Pace;
 use assize::env::{Env, Io};
 use assize::exit::Exit;
+use assize::gitlab::{DiffWait, Retry};
 
-use crate::gitlab::{Depth, Edit, GitLab, Job, Mr, Options, Person, Pipeline, Role, Scope};
+use crate::gitlab::{Depth, Edit, GitLab, Job, Mr, Options, Person, Pipeline, Project, Role, Scope};
 
 /// A file that is fine.
 const ORDERS: &str =
@@ -14,9 +25,32 @@ const ORDERS: &str =
 /// The same with a statement that is put together from strings.
 const INJECTED: &str = "\"\"\"Orders.\"\"\"\n\n\ndef find(db, customer, sort):\n    return db.execute(f\"SELECT * FROM orders WHERE customer = ? ORDER BY {sort}\", (customer,))\n";
 
+/// Asks again as often as is needed to see that it is done, and loses no time.
+fn quick() -> Pace {
+    let moment = Duration::from_millis(1);
+    Pace {
+        gitlab: Retry { attempts: 3, base: moment, cap: moment, limited: moment, longest: Duration::from_mins(2) },
+        diff: DiffWait { attempts: 3, pause: moment },
+        models: assize::model::Retry { attempts: 3, base: moment, cap: moment },
+    }
+}
+
+/// A configuration that adds the team's own rule: every added line that holds the word BUG is important.
+pub(super) const CONFIG: &str = "version: 1\ncodex: { sources: [builtin, { path: .assize/codex }] }\n";
+/// That rule.
+pub(super) const BUG_RULE: &str = "---\nid: ACME-0001\ntitle: Do not ship a known bug\nseverity: important\nreviewer: quality\nstatus: active\ndetect:\n  - regex: '\\bBUG\\b'\n---\nDo not merge a line that is known to be wrong.\n\n## Why\nIt is wrong.\n\n## Bad\n```text\nBUG\n```\n\n## Good\n```text\nfine\n```\n";
+
+/// So many lines of a text, one of which may be something else.
+pub(super) fn lines(count: usize, other: &[(usize, &str)]) -> String {
+    let line =
+        |number: usize| other.iter().find(|(at, _)| *at == number).map_or_else(|| format!("line {number}"), |(_, text)| (*text).to_owned());
+    (1..=count).map(|number| line(number) + "\n").collect()
+}
+
 /// A project with a merge request, people and a bot.
 pub(super) struct Shop {
     pub(super) gitlab: GitLab,
+    pub(super) project: Project,
     pub(super) author: Person,
     pub(super) reviewer: Person,
     pub(super) mr: Mr,
@@ -54,7 +88,37 @@ impl Shop {
         let bot = project.bot("assize", Role::Developer);
         let token = project.token(&bot, Scope::Api);
         let mr = project.merge_request(&author, edit);
-        Self { gitlab, author, reviewer, mr, token }
+        Self { gitlab, project, author, reviewer, mr, token }
+    }
+
+    /// A project with the team's own rule and one text of 40 lines.
+    pub(super) async fn with_rule(edit: impl Into<Edit>) -> Self {
+        Self::with_rule_on(Options::default(), edit).await
+    }
+
+    pub(super) async fn with_rule_on(options: Options, edit: impl Into<Edit>) -> Self {
+        let base = Edit::new()
+            .write(".assize.yml", CONFIG)
+            .write(".assize/codex/ACME-0001-bug.md", BUG_RULE)
+            .write("notes.txt", lines(40, &[]))
+            .write("old.txt", lines(30, &[(7, "old text")]));
+        Self::on(options, base, edit).await
+    }
+
+    /// Returns the places of all threads, with whether they are resolved.
+    pub(super) fn places(&self) -> Vec<String> {
+        let place = |thread: crate::gitlab::ThreadView| if thread.resolved { format!("{} resolved", thread.place) } else { thread.place };
+        self.mr.threads().into_iter().map(place).collect()
+    }
+
+    /// What must hold whatever happened: no quick action ran, and no draft was left behind.
+    pub(super) fn is_clean(&self) {
+        assert_eq!((self.gitlab.executed().len(), self.mr.drafts()), (0, 0), "{}", self.mr.posted());
+    }
+
+    /// Returns the text of the summary.
+    pub(super) fn summary(&self) -> String {
+        self.mr.summary().map(|note| note.body).unwrap_or_default()
     }
 
     /// Runs the job of the newest head.
@@ -80,7 +144,7 @@ pub(super) async fn run(job: Job, args: &[&str]) -> Ran {
     let mut io = Io { stdin: Box::new(std::io::empty()), stdout: Box::new(stdout.clone()), stderr: Box::new(stderr.clone()) };
     let args: Vec<std::ffi::OsString> = ["assize", "review"].iter().chain(args).map(Into::into).collect();
     // The program makes a runtime of its own.
-    let exit = tokio::task::spawn_blocking(move || assize::run(args, &env, &mut io)).await.expect("the run does not panic");
+    let exit = tokio::task::spawn_blocking(move || assize::run_at(quick(), args, &env, &mut io)).await.expect("the run does not panic");
     Ran { exit, stdout: stdout.text(), stderr: stderr.text(), job }
 }
 

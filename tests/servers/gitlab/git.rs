@@ -49,8 +49,8 @@ impl Edit {
     }
 }
 
-impl<const N: usize> From<[(&str, &str); N]> for Edit {
-    fn from(files: [(&str, &str); N]) -> Self {
+impl<const N: usize, T: AsRef<[u8]>> From<[(&str, T); N]> for Edit {
+    fn from(files: [(&str, T); N]) -> Self {
         files.into_iter().fold(Self::new(), |edit, (path, text)| edit.write(path, text))
     }
 }

@@ -43,6 +43,15 @@ impl World {
                 Ok(Reply::items(all.cloned()))
             }
             ("POST", ["statuses", sha]) => self.status(user, project, &at(sha)?, params),
+            ("GET", ["repository", "branches", name]) => {
+                let commit = bare.resolve(&format!("refs/heads/{name}")).ok_or_else(|| missing("Branch"))?;
+                let can_push = self.at_project(user, project, Role::Developer).is_ok();
+                Ok(Reply::ok(json!({
+                    "name": name, "commit": entities::commit(self, &bare.commit_info(&commit)), "merged": false, "protected": *name == "main",
+                    "developers_can_push": false, "developers_can_merge": false, "can_push": can_push, "default": *name == "main",
+                    "web_url": format!("{}/{}/-/tree/{name}", self.url, self.project(project).path),
+                })))
+            }
             ("GET", ["repository", "compare"]) => {
                 params.require(&["from", "to"])?;
                 let (from, to) = (at(&params.needed("from")?)?, at(&params.needed("to")?)?);
