@@ -9,6 +9,7 @@ mod places;
 mod policy;
 mod rounds;
 mod tokens;
+mod weather;
 
 use std::time::Duration;
 
@@ -132,8 +133,12 @@ impl Shop {
     }
 
     pub(super) async fn run_job(&self, job: Job, args: &[&str]) -> Ran {
-        let job = job.with("ASSIZE_GITLAB_TOKEN", &self.token);
-        run(job, args).await
+        run(self.with_token(job), args).await
+    }
+
+    /// Returns a job with the bot's token.
+    pub(super) fn with_token(&self, job: Job) -> Job {
+        job.with("ASSIZE_GITLAB_TOKEN", &self.token)
     }
 }
 
