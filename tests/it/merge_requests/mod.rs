@@ -8,6 +8,7 @@ mod pipelines;
 mod places;
 mod policy;
 mod rounds;
+mod speed;
 mod tokens;
 mod weather;
 
@@ -54,6 +55,7 @@ pub(super) struct Shop {
     pub(super) project: Project,
     pub(super) author: Person,
     pub(super) reviewer: Person,
+    pub(super) bot: Person,
     pub(super) mr: Mr,
     token: String,
 }
@@ -89,7 +91,7 @@ impl Shop {
         let bot = project.bot("assize", Role::Developer);
         let token = project.token(&bot, Scope::Api);
         let mr = project.merge_request(&author, edit);
-        Self { gitlab, project, author, reviewer, mr, token }
+        Self { gitlab, project, author, reviewer, bot, mr, token }
     }
 
     /// A project with the team's own rule and one text of 40 lines.

@@ -130,3 +130,12 @@ async fn a_secret_is_found_and_its_text_is_posted_nowhere() {
     assert!(!shop.mr.posted().contains(&secret), "{}", shop.mr.posted());
     shop.is_clean();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_problem_of_several_lines_has_its_thread_on_the_range() {
+    let text = "def load(path):\n    try:\n        return open(path).read()\n    except Exception:\n        pass\n";
+    let shop = Shop::new([("shop/load.py", text)]).await;
+    assert_eq!(shop.run().await.exit, Exit::Done);
+    assert_eq!(shop.places(), ["shop/load.py +4..5"], "{}", shop.mr.posted());
+    shop.is_clean();
+}

@@ -109,3 +109,16 @@ async fn votes_are_off_unless_the_target_branch_switches_them_on_and_detectors_n
     assert_eq!((shop.mr.approvers(), shop.mr.change_requesters()), (Vec::<String>::new(), Vec::<String>::new()));
     shop.is_clean();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_votes_on_a_critical_requests_changes_until_it_is_fixed() {
+    let base = Edit::new().write(".assize.yml", "version: 1\npublish: { approve: true }\n").write("shop/orders.py", super::ORDERS);
+    let shop = Shop::on(Options::default(), base, [("shop/orders.py", super::INJECTED)]).await;
+    shop.mr.ask(&shop.author, &[&shop.bot]);
+    assert_eq!(shop.run().await.exit, Exit::Done);
+    assert_eq!(shop.mr.change_requesters(), ["assize"], "{}", shop.mr.posted());
+    shop.mr.push([("shop/orders.py", super::ORDERS), ("more.txt", "fine\n")]);
+    assert_eq!(shop.run().await.exit, Exit::Done);
+    assert_eq!((shop.mr.change_requesters(), shop.mr.approvers()), (Vec::<String>::new(), Vec::<String>::new()), "{}", shop.mr.posted());
+    shop.is_clean();
+}
