@@ -112,7 +112,8 @@ fn push_characters(out: &mut String, text: &str, at_line_start: bool, closed: bo
         let next = chars.peek().map(|(_, next)| *next);
         let first = at_line_start && at == 0;
         let active = match c {
-            '\\' | '`' | '*' | '[' | ']' | '<' | '|' => true,
+            // A dollar sign may close a formula that another text began.
+            '\\' | '`' | '*' | '[' | ']' | '<' | '|' | '$' => true,
             '>' | '+' | '-' | '=' | ':' => first,
             // White space that Markdown keeps, like a no-break space, may stand in front of it.
             '/' => at_line_start && text[..at].trim().is_empty(),
@@ -121,8 +122,8 @@ fn push_characters(out: &mut String, text: &str, at_line_start: bool, closed: bo
             '_' => !(before.is_some_and(char::is_alphanumeric) && next.is_some_and(char::is_alphanumeric)),
             // GitLab takes a tilde at the start of a line for a definition.
             '#' | '~' => first || next.is_some() || !closed,
-            // A reference, a mention, an image or a formula needs something behind it.
-            '@' | '!' | '%' | '$' | '^' => next.is_some() || !closed,
+            // A reference, a mention or an image needs something behind it.
+            '@' | '!' | '%' | '^' => next.is_some() || !closed,
             '&' => next.is_some_and(|next| next == '#' || next.is_alphanumeric()) || (next.is_none() && !closed),
             _ => false,
         };
