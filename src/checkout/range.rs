@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use tempfile::TempDir;
+
 use super::files::Files;
 use super::local::DIFF;
 use super::{Git, Local};
@@ -15,9 +17,10 @@ use crate::error::Failure;
 pub async fn range(dir: &Path, base: &CommitId, head: &CommitId, env: &Env) -> Result<Local, Failure> {
     let git = Git::new(dir, env);
     fetch_missing(&git, &[base, head]).await?;
+    let (differ, _keep) = with_attributes_of(&git, base, env).await?;
     let mut args = DIFF.to_vec();
     args.extend([base.as_str(), head.as_str(), "--"]);
-    let diff = git.output(&args, b"").await?;
+    let diff = differ.output(&args, b"").await?;
     Ok(Local {
         label: format!("{} against {}", head.short(), base.short()),
         base: Some(base.clone()),
@@ -43,6 +46,22 @@ pub async fn branch_tip(dir: &Path, name: &str, env: &Env) -> Result<(CommitId, 
     let tip = tip.ok_or_else(|| Failure::outside(format!("git did not say where `{name}` stands")))?;
     let files = Files::git(git, tip.as_str(), None);
     Ok((tip, files))
+}
+
+/// Returns the same repository as if `commit` alone were checked out, with the folder that must outlive it: the attributes of files are those of
+/// that commit. What really is checked out is the author's, and whatever they mark as binary there would have no lines to review.
+async fn with_attributes_of(git: &Git, commit: &CommitId, env: &Env) -> Result<(Git, TempDir), Failure> {
+    let store = git.output(&["rev-parse", "--absolute-git-dir"], b"").await?;
+    let store = String::from_utf8_lossy(&store).trim().to_owned();
+    let keep = tempfile::Builder::new().prefix("assize-").tempdir().map_err(|error| {
+        Failure::outside(format!("cannot make a temporary folder: {error}")).hint("set TMPDIR to a folder that can be written")
+    })?;
+    // Git looks for attributes in the working tree, which is empty here, and then in the index.
+    let (work, index) = (keep.path().join("work"), keep.path().join("index"));
+    std::fs::create_dir(&work).map_err(|error| Failure::outside(format!("cannot write to {}: {error}", work.display())))?;
+    let apart = Git::new(&work, env).with("GIT_DIR", store).with("GIT_WORK_TREE", &work).with("GIT_INDEX_FILE", index);
+    apart.output(&["read-tree", commit.as_str()], b"").await?;
+    Ok((apart, keep))
 }
 
 /// Fetches those of the commits that are not here, one by one: a server may refuse one and give the other.

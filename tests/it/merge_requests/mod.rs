@@ -1,13 +1,16 @@
 //! `assize review` in the pipeline of a merge request, against a GitLab that enforces the real rules.
 
+mod edges;
 mod first_round;
 mod forks;
+mod hostile;
 mod killed;
 mod later;
 mod pipelines;
 mod places;
 mod policy;
 mod rounds;
+mod said;
 mod speed;
 mod tokens;
 mod weather;
