@@ -29,7 +29,7 @@ pub use matching::Ground;
 pub use measure::{Measures, measure};
 pub use plan::plan;
 pub use reading::{Award, Bots, Conversation, Marked, Origin, Remembered, Resolution, Said, Summary};
-pub use reconcile::{Due, Reconciled, Seen, Sight, Then, converge, reconcile, reconcile_over};
+pub use reconcile::{Due, Reconciled, Seen, Sight, Then, converge, raise_nothing, reconcile, reconcile_over};
 pub use replies::{Heard, Objection, ObjectionKind, hear};
 pub use request::{DiffRefs, MergeRequest, RequestState};
 pub use settle::{Asked, Settling, conclude, settle};

@@ -239,12 +239,24 @@ pub fn converge(findings: &mut Vec<Finding>, reconciled: &mut Reconciled) -> Vec
             counts && late > MAX_LATE
         })
         .collect();
-    let out: BTreeSet<FindingId> = reconciled.seen.iter().zip(&beyond).filter(|(_, beyond)| **beyond).map(|(seen, _)| seen.id).collect();
+    taken_out(findings, reconciled, &beyond)
+}
+
+/// Takes the findings out that no earlier round knew: where the code is as it was, and only what people wrote is looked at, nothing is raised.
+///
+/// Returns those taken out, for the record.
+pub fn raise_nothing(state: &State, findings: &mut Vec<Finding>, reconciled: &mut Reconciled) -> Vec<Finding> {
+    let raised: Vec<bool> = reconciled.seen.iter().map(|seen| state.finding(seen.id).is_none()).collect();
+    taken_out(findings, reconciled, &raised)
+}
+
+fn taken_out(findings: &mut Vec<Finding>, reconciled: &mut Reconciled, beyond: &[bool]) -> Vec<Finding> {
+    let out: BTreeSet<FindingId> = reconciled.seen.iter().zip(beyond).filter(|(_, beyond)| **beyond).map(|(seen, _)| seen.id).collect();
     reconciled.known.retain(|known| !out.contains(&known.id));
     reconciled.seen.retain(|seen| !out.contains(&seen.id));
     let (mut kept, mut taken) = (Vec::new(), Vec::new());
     for (finding, beyond) in findings.drain(..).zip(beyond) {
-        if beyond { taken.push(finding) } else { kept.push(finding) }
+        if *beyond { taken.push(finding) } else { kept.push(finding) }
     }
     *findings = kept;
     taken
@@ -284,7 +296,7 @@ pub(super) mod tests {
 
     use super::super::state::tests::{commit, known, sample};
     use super::*;
-    use crate::codex::{ReviewerName, Severity};
+    use crate::codex::{ReviewerName, RuleId, Severity};
     use crate::review::{Confidence, NoLine, Place, Source, Standing, Suggestion};
 
     pub(in crate::round) fn finding(fingerprint: &str, severity: Severity) -> Finding {
@@ -326,6 +338,38 @@ pub(super) mod tests {
         assert!(matches!(reconciled.finding(FindingId::new(3)).unwrap().status, Status::Dismissed { .. }));
         let still = reconciled.finding(FindingId::new(1)).unwrap();
         assert_eq!((still.first, still.last, still.title.as_str()), (1, 3, "problem 0000000000000001"));
+    }
+
+    #[test]
+    fn a_finding_stays_as_bad_as_a_reviewer_found_it_where_only_detectors_look_again() {
+        let (rule, quality) =
+            (Source::Detector(RuleId::parse("SEC-0012").unwrap()), Source::Reviewer(ReviewerName::parse("quality").unwrap()));
+        let by = |severity, sources: &[Source]| Finding { sources: sources.to_vec(), ..finding("one", severity) };
+        let both = by(Severity::Critical, &[rule.clone(), quality.clone()]);
+        let state = |raised: Finding| {
+            let reconciled = reconcile(&State::new(), &[raised], 1);
+            State::new().after(super::super::state::tests::round(1, '1'), reconciled.known, reconciled.next_id)
+        };
+        let severity = |state: &State, now: Finding| reconcile(state, &[now], 2).known[0].severity;
+        let detected = by(Severity::Important, &[rule]);
+        assert_eq!(severity(&state(both.clone()), detected.clone()), Severity::Critical);
+        // A reviewer who looks again has the last word, and a detector alone always had it.
+        assert_eq!(severity(&state(both.clone()), by(Severity::Suggestion, &[quality])), Severity::Suggestion);
+        let alone = Finding { severity: Severity::Critical, ..detected.clone() };
+        assert_eq!(severity(&state(alone), detected), Severity::Important);
+    }
+
+    #[test]
+    fn a_run_that_looks_at_notes_alone_raises_nothing() {
+        let mut findings = vec![finding("unheard", Severity::Critical), finding(&print(1), Severity::Important)];
+        let mut reconciled = reconcile(&sample(), &findings, 3);
+        let taken = raise_nothing(&sample(), &mut findings, &mut reconciled);
+        assert_eq!((taken.len(), sights(&reconciled)), (1, vec![("F-1".to_owned(), Sight::Still)]));
+        assert_eq!(
+            reconciled.known.iter().map(|known| known.id).collect::<Vec<_>>(),
+            sample().findings.iter().map(|known| known.id).collect::<Vec<_>>()
+        );
+        assert_eq!(findings, [finding(&print(1), Severity::Important)]);
     }
 
     #[test]

@@ -326,11 +326,12 @@ impl Known {
         }
     }
 
-    /// Takes over what a later round saw of it.
+    /// Takes over what a later round saw of it. Where only detectors looked again, it stays as bad as a reviewer had found it.
     pub fn seen(&mut self, finding: &Finding, round: u32) {
+        let kept = (self.trail.reviewed && !trail::is_reviewed(finding)).then_some(self.severity);
         self.fingerprint.clone_from(&finding.fingerprint);
         self.rule_ids.clone_from(&finding.rule_ids);
-        self.severity = finding.severity;
+        self.severity = kept.map_or(finding.severity, |kept| kept.max(finding.severity));
         self.title = shortened(&finding.title);
         self.place = KnownPlace::of(&finding.place);
         self.last = round;

@@ -17,8 +17,8 @@ use crate::gitlab::Gitlab;
 use crate::review::{self, DropReason, Dropped, FollowUp, Gap, Outcome};
 use crate::round::settle::{conclude, settle};
 use crate::round::{
-    AccessLevel, Award, Bots, Conversation, Ground, Person, Posting, Reconciled, Resolution, Reviewed, Scope, Settling, State, Task,
-    converge, reconcile_over,
+    AccessLevel, Award, Bots, Conversation, Ground, Person, Reconciled, Resolution, Reviewed, Scope, Settling, State, Task, converge,
+    raise_nothing, reconcile_over,
 };
 use crate::settings::{Access, Settings};
 
@@ -148,6 +148,8 @@ pub(super) struct Held<'a> {
     pub(super) stage: &'a Stage,
     /// Earlier versions of the change.
     pub(super) against: &'a Against,
+    /// What the run has to do.
+    pub(super) task: &'a Task,
     /// The round's number.
     pub(super) round: u32,
 }
@@ -163,15 +165,24 @@ impl Held<'_> {
             interdiff: positions,
             old: old.as_ref(),
             new: &examined.shown,
-            read_before: last.is_some_and(|last| last.complete && last.posting == Posting::Done),
+            read_before: state.was_read(),
             looked: &examined.looked,
         };
         let mut reconciled = reconcile_over(state, &examined.review.findings, round, &ground);
-        let late = converge(&mut examined.review.findings, &mut reconciled);
+        let findings = &mut examined.review.findings;
+        // Detectors run in every job, because its reports are about the whole change.
+        let (late, why) = match self.task {
+            Task::Nothing | Task::Conversation => {
+                (raise_nothing(state, findings, &mut reconciled), "the code is as it was, and this run looks at what people wrote")
+            }
+            Task::Recheck { .. } | Task::Review(_) => {
+                (converge(findings, &mut reconciled), "in code that an earlier round had read, and too many of them")
+            }
+        };
         examined.review.dropped.extend(late.iter().map(|finding| Dropped {
             claim: review::claim_of(finding),
             reason: DropReason::MissedEarlier,
-            detail: "in code that an earlier round had read, and too many of them".to_owned(),
+            detail: why.to_owned(),
         }));
         let settling = Settling { conversation, people: &people, ground: &ground, round, head: &scene.request.refs.head, last };
         let asked = settle(&mut reconciled, &settling);

@@ -87,7 +87,7 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
     let number = state.round_over(&scene.request.refs.head, &scene.request.refs.base);
     let work = Box::pin(async {
         let mut examined = examine_prepared(prepared, &input, settings, &orders, voices).await?;
-        let held = Held { stage: &stage, against: &against, round: number };
+        let held = Held { stage: &stage, against: &against, task: &task, round: number };
         let reconciled = held.against(&mut examined).await;
         Ok::<_, Failure>((examined, reconciled))
     });

@@ -135,6 +135,7 @@ fn told() -> State {
         above: 3,
         text: Some(line_digest("let a")),
         detectors: vec![RuleId::parse("SEC-0012").unwrap()],
+        reviewed: true,
         earlier: Some(FindingId::new(3)),
         late: true,
         returns: 2,

@@ -20,6 +20,8 @@ pub struct Trail {
     pub text: Option<String>,
     /// The rules whose detectors saw it, sorted.
     pub detectors: Vec<RuleId>,
+    /// A reviewer saw it, too: how bad it is was not the detectors' word alone.
+    pub reviewed: bool,
     /// A finding of the same kind that a person dismissed at another place.
     pub earlier: Option<FindingId>,
     /// It stands in code that an earlier round had reviewed without seeing it.
@@ -95,7 +97,16 @@ impl Trail {
             })
             .collect();
         self.detectors.sort();
+        self.reviewed |= is_reviewed(finding);
     }
+}
+
+/// Returns whether a reviewer is among those who saw a finding.
+pub(super) fn is_reviewed(finding: &Finding) -> bool {
+    finding.sources.iter().any(|source| match source {
+        Source::Reviewer(_) => true,
+        Source::Detector(_) => false,
+    })
 }
 
 /// Returns the digest of a line but for its white space, 16 hexadecimal digits.

@@ -116,6 +116,8 @@ struct KnownWire {
     text: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     detectors: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    reviewed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     earlier: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -274,6 +276,7 @@ fn write_known(known: &Known) -> KnownWire {
         above: trail.above,
         text: trail.text.clone(),
         detectors: trail.detectors.iter().map(ToString::to_string).collect(),
+        reviewed: trail.reviewed,
         earlier: trail.earlier.map(|id| id.to_string()),
         late: trail.late,
         returns: trail.returns,
@@ -328,6 +331,7 @@ fn read_known(wire: KnownWire) -> Result<Known, StateError> {
         above: if placed { wire.above } else { 0 },
         text: wire.text.filter(|_| placed),
         detectors: if placed { detectors } else { Vec::new() },
+        reviewed: wire.reviewed,
         earlier: wire.earlier.map(|id| parsed(&id, FindingId::parse)).transpose()?,
         late: wire.late,
         returns: wire.returns,
