@@ -100,7 +100,13 @@ impl Closing<'_> {
         let mut reconciled = self.reconciled.clone();
         let verdict = reconciled.verdict();
         let mut record = self.record(verdict);
-        let plan = self.planned(&reconciled, &record, conversation, &fresh, &[]);
+        let mut plan = self.planned(&reconciled, &record, conversation, &fresh, &[]);
+        // Where there is nothing to write but the summary, writing it is all: nothing can be missing behind it.
+        let at_once = plan.iter().all(writes_summary);
+        if at_once {
+            record.posting = Posting::Done;
+            plan = self.planned(&reconciled, &record, conversation, &fresh, &[]);
+        }
         let withheld = match (self.dry_run, settings.publish.shadow) {
             (true, _) => Some("--dry-run was given"),
             (false, true) => Some("the configuration says `publish.mode: shadow`"),
@@ -131,7 +137,14 @@ impl Closing<'_> {
         let mut applied = apply(gitlab, &site, &plan).await;
         let mut actions = actions_told(&plan, &applied);
         // With the threads there, the summary points to them, and says what could not be posted.
-        let after = applied.threads.take().map(|threads| {
+        let read = match applied.threads.take() {
+            Some(threads) => Ok(Some(threads)),
+            // A summary that was posted is edited, and never posted once more.
+            None if !at_once && plan.iter().any(posts_summary) && !applied.superseded() => gitlab.threads(scene.target).await.map(Some),
+            None => Ok(None),
+        };
+        let unread = read.as_ref().err().cloned();
+        let after = read.ok().flatten().map(|threads| {
             let after = round::reading::read(&threads, bots, keys);
             after.with_awards(conversation.awards.clone(), bots)
         });
@@ -147,13 +160,13 @@ impl Closing<'_> {
         if applied.undone().next().is_none() {
             record.posting = Posting::Done;
         }
-        if !applied.superseded() {
+        if !at_once && unread.is_none() && !applied.superseded() {
             let second = self.planned(&reconciled, &record, there, &fresh, &undone).into_iter().filter(writes_summary).collect::<Vec<_>>();
             let edited = apply(gitlab, &site, &second).await;
             actions.extend(actions_told(&second, &edited));
             applied.outcomes.extend(edited.outcomes);
         }
-        let failures: Vec<&GitlabError> = applied.undone().map(|undone| &undone.error).collect();
+        let failures: Vec<&GitlabError> = applied.undone().map(|undone| &undone.error).chain(&unread).collect();
         let refused = failures.iter().map(|error| Failure::from((*error).clone())).find(|failure| failure.exit == Exit::Refused);
         let gaps = failures.iter().map(|error| Gap { what: error.to_string(), by_budget: false }).collect();
         let over = applied.superseded().then(|| Over::Superseded { job: refs.head.clone(), now: None });
@@ -316,6 +329,10 @@ impl Closing<'_> {
         };
         plan::plan(&input, &bodies)
     }
+}
+
+const fn posts_summary(action: &Action) -> bool {
+    matches!(action, Action::PostSummary { .. } | Action::OpenThreads { summary: Some(_), .. })
 }
 
 const fn writes_summary(action: &Action) -> bool {
