@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::change::{CommitId, Side};
 use crate::review::{Tier, Verdict};
-use crate::round::{FindingId, Known, Status};
+use crate::round::{FindingId, Known, Measures, Status};
 
 /// What became of a review on its merge request.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,8 @@ pub struct OnRequest {
     pub actions: Vec<ActionTold>,
     /// Requests to GitLab.
     pub calls: u64,
+    /// How the rounds went so far.
+    pub measures: Measures,
 }
 
 /// Whether anything was posted.
@@ -77,6 +79,31 @@ pub(super) struct RequestTwin {
     actions: Vec<ActionTwin>,
     /// Requests to GitLab.
     gitlab_calls: u64,
+    /// How the rounds went so far, this one included.
+    rounds: MeasuresTwin,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct MeasuresTwin {
+    /// Rounds so far.
+    rounds: u32,
+    /// The round after which no finding was open; absent while one is.
+    clean_after: Option<u32>,
+    /// Findings that were raised, forgotten ones included.
+    raised: u32,
+    open: u32,
+    /// Those that were checked to be fixed.
+    fixed: u32,
+    /// Those that a person decided to leave.
+    dismissed: u32,
+    /// Closed ones that are no longer remembered.
+    forgotten: u32,
+    /// Fixed ones in per cent of those that are remembered; absent without findings.
+    fixed_percent: Option<u32>,
+    /// How often a closed finding was raised again.
+    raised_again: u32,
+    /// Findings in code that an earlier round had read without seeing them.
+    late: u32,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -137,7 +164,14 @@ pub(super) fn twin(request: &OnRequest) -> RequestTwin {
             .map(|action| ActionTwin { what: action.what.clone(), done: done(request, action), why: action.undone.clone() })
             .collect(),
         gitlab_calls: request.calls,
+        rounds: measures(request.measures),
     }
+}
+
+fn measures(measures: Measures) -> MeasuresTwin {
+    let Measures { rounds, clean_after, raised, open, fixed, dismissed, forgotten, raised_again, late } = measures;
+    let fixed_percent = measures.fixed_percent();
+    MeasuresTwin { rounds, clean_after, raised, open, fixed, dismissed, forgotten, fixed_percent, raised_again, late }
 }
 
 fn done(request: &OnRequest, action: &ActionTold) -> bool {

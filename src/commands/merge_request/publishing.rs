@@ -112,6 +112,7 @@ impl Closing<'_> {
             (false, true) => Some("the configuration says `publish.mode: shadow`"),
             (false, false) => None,
         };
+        let measures = round::measure(&self.stage.state.after(record.clone(), reconciled.known.clone(), reconciled.next_id));
         let done = |posting, actions| OnRequest {
             url: scene.request.web_url.clone(),
             project: scene.target.project,
@@ -125,6 +126,7 @@ impl Closing<'_> {
             posting,
             actions,
             calls: gitlab.calls(),
+            measures,
         };
         let seen = reconciled.seen.iter().map(|seen| seen.id).collect();
         if let Some(why) = withheld {
