@@ -6,7 +6,7 @@ use super::page::{Page, link};
 use super::thread::{Post, applicable};
 use crate::change::{CommitId, RepoPath, Side};
 use crate::review::{Finding, NoLine, Place, ReviewerName, Severity, Source, Standing, Suggestion};
-use crate::round::{KnownPlace, Sight};
+use crate::round::{Known, KnownPlace, Sight, Status};
 
 /// The longest path that is shown, in characters; of a longer one the end is.
 const MAX_PATH_CHARS: usize = 120;
@@ -34,11 +34,23 @@ pub(super) fn field(name: &ReviewerName) -> String {
 }
 
 /// Returns what a finding is to the earlier rounds, where people should know; none for what is new or known to be there.
-pub(super) fn label(sight: Sight) -> Option<&'static str> {
+pub(super) fn label(sight: Sight, known: &Known) -> Option<&'static str> {
     match sight {
+        Sight::New if known.trail.late => Some("missed earlier"),
         Sight::New | Sight::Still | Sight::Dismissed => None,
         Sight::Back => Some("back after a fix"),
+        Sight::Worse => Some("worse than when it was dismissed"),
     }
+}
+
+/// Returns the decision of a person about a finding of the same kind at another place, as a sentence; none if that one is not dismissed any more.
+pub(super) fn precedent(earlier: &Known, page: &Page<'_>) -> Option<String> {
+    let Status::Dismissed { by, why } = &earlier.status else { return None };
+    let name =
+        earlier.thread.as_ref().map_or_else(|| earlier.id.to_string(), |thread| link(&earlier.id.to_string(), &page.note(thread.note)));
+    let why = line(why, page.links);
+    let why = if why.is_empty() { why } else { format!(": “{why}”") };
+    Some(format!("{name} is of the same kind, at another place, and was dismissed by {}{why}", person(by, page.links)))
 }
 
 /// Returns a title as one line in which no link works, so that it can be one. Never empty.

@@ -2,7 +2,7 @@
 
 use super::defuse::{self, code, guarded, line, prose};
 use super::page::Page;
-use super::phrases::{Spot, capital, field, label, no_line, proposal, sources, standing};
+use super::phrases::{Spot, capital, field, label, no_line, precedent, proposal, sources, standing};
 use crate::change::LineKind;
 use crate::review::{Finding, Place, Severity, Standing};
 use crate::round::plan::{Opening, Rooting};
@@ -33,6 +33,7 @@ pub fn thread(opening: &Opening<'_>, page: &Page<'_>) -> String {
     let mut parts = vec![first_line(opening, page)];
     parts.extend(without_line(opening, page));
     parts.extend(says(finding, post, page));
+    parts.extend(opening.earlier.and_then(|earlier| precedent(earlier, page)));
     parts.push(foot(opening, page));
     parts.push(opening.marker.to_owned());
     guarded(&parts.join("\n\n"))
@@ -65,7 +66,7 @@ pub(super) fn applicable(finding: &Finding, post: Post, code: &str) -> Result<St
 fn first_line(opening: &Opening<'_>, page: &Page<'_>) -> String {
     let finding = opening.finding;
     let unverified = (finding.standing == Standing::Unverified).then_some("not verified");
-    let labels: String = label(opening.sight).into_iter().chain(unverified).flat_map(|label| [" · ", label]).collect();
+    let labels: String = label(opening.sight, opening.known).into_iter().chain(unverified).flat_map(|label| [" · ", label]).collect();
     let rules = page.rules(&finding.rule_ids);
     let rules = if rules.is_empty() { rules } else { format!(" · {rules}") };
     let title = line(&finding.title, page.links);
@@ -112,5 +113,5 @@ fn foot(opening: &Opening<'_>, page: &Page<'_>) -> String {
         Severity::Critical => "reply “disagree: why”, or “won't fix: why” if you are not the author",
         Severity::Important | Severity::Suggestion | Severity::Nit => "reply “won't fix” or “disagree: why”",
     };
-    format!("<sub>{} · {found} · {answer}; replies are {}</sub>", opening.id, page.reading())
+    format!("<sub>{} · {found} · {answer}; replies are {}</sub>", opening.known.id, page.reading())
 }

@@ -94,10 +94,12 @@ pub struct Input<'a> {
 /// A thread to be written.
 #[derive(Clone, Copy, Debug)]
 pub struct Opening<'a> {
-    /// Its lasting name.
-    pub id: FindingId,
+    /// What is remembered of it, its lasting name among it.
+    pub known: &'a Known,
     /// The finding.
     pub finding: &'a Finding,
+    /// The finding of the same kind that a person dismissed at another place, if there is one.
+    pub earlier: Option<&'a Known>,
     /// What it is to the earlier rounds.
     pub sight: Sight,
     /// Where this rung puts it.
@@ -295,10 +297,11 @@ fn new_threads(input: &Input<'_>, bodies: &Bodies<'_>) -> Vec<NewThread> {
     candidates.sort_by_key(|(finding, _, _)| std::cmp::Reverse(finding.severity));
     let threads = candidates.into_iter().filter_map(|(finding, sight, known)| {
         let marker = marker::finding(&FindingMark::of(known, input.round), input.keys);
+        let earlier = known.trail.earlier.and_then(|id| input.reconciled.finding(id));
         let rungs: Vec<Rung> = places(input.change, finding)
             .into_iter()
             .map(|(rooting, place)| {
-                let opening = Opening { id: known.id, finding, sight, place: rooting, marker: &marker };
+                let opening = Opening { known, finding, earlier, sight, place: rooting, marker: &marker };
                 Rung { place, body: (bodies.thread)(&opening) }
             })
             .collect();

@@ -49,6 +49,8 @@ pub enum Sight {
     Still,
     /// It was fixed, and is there again.
     Back,
+    /// A person had decided that it stays, and it got worse since.
+    Worse,
     /// A person decided that it stays: it is not raised.
     Dismissed,
 }
@@ -126,12 +128,12 @@ fn held(state: &State, findings: &[Finding], round: u32, ground: Option<&Ground<
                 earlier.trail.returns = earlier.trail.returns.saturating_add(1);
                 earlier.trail.unsettled = Some(Unsettled::Owed);
                 dues.push(Due { id: earlier.id, answer: Some(Answer::Worse), text: String::new(), then: Then::Reopen });
-                Sight::Back
+                Sight::Worse
             }
             Status::Dismissed { .. } => Sight::Dismissed,
         };
         match sight {
-            Sight::New | Sight::Still | Sight::Back => earlier.seen(finding, round),
+            Sight::New | Sight::Still | Sight::Back | Sight::Worse => earlier.seen(finding, round),
             Sight::Dismissed => earlier.relocated(finding, round),
         }
         seen.push(Seen { id: earlier.id, sight });

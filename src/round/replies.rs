@@ -110,6 +110,11 @@ pub fn reason_of(conversation: &Conversation, known: &Known, person: &Person) ->
     said.map(|said| one_line(&spoken(&said.body), MAX_WHY_CHARS)).unwrap_or_default()
 }
 
+/// Returns the words of somebody who disagrees as the reason of a decision: one line.
+pub fn as_reason(words: &str) -> String {
+    one_line(words, MAX_WHY_CHARS)
+}
+
 /// Returns what a note says, if it says one of the few things that count.
 pub fn word(body: &str) -> Option<Word> {
     let text = spoken(body);

@@ -6,7 +6,7 @@ use super::access::People;
 use super::matching::Ground;
 use super::plan::{Answer, is_answered, is_granted};
 use super::reading::{Conversation, Marked, Resolution};
-use super::reconcile::{Due, Reconciled, Then, is_changed};
+use super::reconcile::{Due, Reconciled, Sight, Then, is_changed};
 use super::replies::{self, Heard, ObjectionKind};
 use super::state::{FindingId, Known, Posting, Round, Status, Unsettled, line_digest};
 use crate::change::{Change, CodeAt, CommitId, FileDiff, Line, LineKind, Side, Spot};
@@ -333,12 +333,17 @@ pub fn conclude(reconciled: &mut Reconciled, asked: &[Asked], answers: &[FollowU
             Matter::Worse => Some(raised_again(known, answer, answer.says == Says::Worse, Answer::Worse)),
             // Fixed in the meantime: there is nothing to argue about.
             Matter::Objection | Matter::Question if !known.status.is_open() => Some(None),
-            Matter::Objection => objected(known, answer, asked.person.as_ref(), by),
+            Matter::Objection => objected(known, answer, asked, by),
             Matter::Question => (!answer.reply.is_empty()).then_some(Some((Some(Answer::Explained), Then::Leave))),
         });
         match concluded {
             None => leave_open(reconciled, asked.id, asked.question.matter),
             Some(due) => {
+                if let Some((Some(Answer::Worse), _)) = due
+                    && let Some(seen) = reconciled.seen.iter_mut().find(|seen| seen.id == asked.id)
+                {
+                    seen.sight = Sight::Worse;
+                }
                 let answer = by_index.get(&index).map(|answer| answer.reply.clone()).unwrap_or_default();
                 if known.trail.unsettled == Some(Unsettled::Unanswered) || asked.question.matter == Matter::Fixed {
                     known.trail.unsettled = known.trail.unsettled.filter(|unsettled| *unsettled == Unsettled::Owed);
@@ -402,8 +407,8 @@ fn raised_again(known: &mut Known, answer: &FollowUpAnswer, again: bool, kind: A
     Some((Some(kind), Then::Reopen))
 }
 
-fn objected(known: &mut Known, answer: &FollowUpAnswer, person: Option<&Person>, by: &Settling<'_>) -> Concluded {
-    let person = person?;
+fn objected(known: &mut Known, answer: &FollowUpAnswer, asked: &Asked, by: &Settling<'_>) -> Concluded {
+    let person = asked.person.as_ref()?;
     let detected = !known.trail.detectors.is_empty();
     let reasoned = !answer.why.is_empty();
     let lower = |known: &mut Known, to: Severity| {
@@ -417,8 +422,7 @@ fn objected(known: &mut Known, answer: &FollowUpAnswer, person: Option<&Person>,
         // What a detector saw is confirmed by construction; only people decide that it stays.
         Says::Agree | Says::Disagree if detected => Some(Some((Some(Answer::Disagreed), Then::Leave))),
         Says::Agree if reasoned && by.people.may_dismiss(person, known.severity) => {
-            let why = by.conversation.said.iter().rev().find(|said| said.finding == Some(known.id) && said.author.id == person.id);
-            let why = why.map(|_| replies::reason_of(by.conversation, known, person)).unwrap_or_default();
+            let why = asked.question.words.as_deref().map(replies::as_reason).unwrap_or_default();
             known.status = Status::Dismissed { by: person.username.clone(), why };
             known.trail.unsettled = None;
             Some(Some((Some(Answer::Agreed), Then::Resolve)))

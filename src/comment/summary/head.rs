@@ -1,6 +1,9 @@
 //! What stands above the table: the headline, and whatever must not be overlooked. It must not be more than a few lines when all is well.
 
+use std::collections::BTreeSet;
+
 use super::{Did, Facts, Open, Task};
+use crate::change::RepoPath;
 use crate::comment::defuse::{code, line, sentence};
 use crate::comment::page::Page;
 use crate::comment::phrases::{listed, person, title};
@@ -91,7 +94,11 @@ fn second(facts: &Facts<'_>, open: &[Open<'_>], page: &Page<'_>) -> String {
             parts.extend(tier(review, page));
         }
         Did::Narrowed(review) => {
-            parts.push(format!("{round} reviewed {} ({})", plural(review.size.files, "changed file"), lines(review)));
+            let read: BTreeSet<&RepoPath> = review.groups.iter().flatten().collect();
+            parts.push(match read.len() {
+                0 => format!("{round}: nothing to review in what changed since"),
+                some => format!("{round} reviewed what changed since, in {some} of {}", plural(review.size.files, "file")),
+            });
         }
         Did::Rechecked => parts.push(format!("{round}: the same change on another base, so nobody read it again")),
         Did::Conversation => parts.push(format!("{round}, with its threads read again")),

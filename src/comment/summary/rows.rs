@@ -117,11 +117,13 @@ pub(super) fn spot(facts: &Facts<'_>, open: &Open<'_>, page: &Page<'_>) -> Spot 
 
 /// Since when a finding is there.
 fn since(open: &Open<'_>) -> String {
-    let first = format!("round {}", open.known.first);
-    match (&open.known.status, open.seen.map(|(_, sight)| sight)) {
+    let known = open.known;
+    let late = if known.trail.late { ", missed earlier" } else { "" };
+    let first = format!("round {}{late}", known.first);
+    match (&known.status, open.seen.map(|(_, sight)| sight)) {
         (Status::ClaimedFixed { .. }, _) => format!("{first}, said to be fixed"),
-        (_, Some(Sight::New)) => "new".to_owned(),
-        (_, Some(sight)) => label(sight).map_or(first, str::to_owned),
+        (_, Some(Sight::New)) => known.trail.earlier.map_or_else(|| format!("new{late}"), |earlier| format!("new{late}, like {earlier}")),
+        (_, Some(sight)) => label(sight, known).map_or(first, str::to_owned),
         (_, None) => first,
     }
 }

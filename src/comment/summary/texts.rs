@@ -8,7 +8,7 @@ use pulldown_cmark::{Event, HeadingLevel, Parser, Tag, TagEnd};
 use super::{Facts, Open, rows};
 use crate::comment::defuse::{code, prose};
 use crate::comment::page::Page;
-use crate::comment::phrases::{capital, details, title};
+use crate::comment::phrases::{capital, details, precedent, title};
 use crate::comment::thread::{Post, says};
 use crate::report::plural;
 use crate::round::FindingId;
@@ -26,7 +26,12 @@ const CLOSING: &str = "\n\n</details>\n\n<details><summary>";
 pub(super) fn texts(facts: &Facts<'_>, open: &[Open<'_>], page: &Page<'_>) -> Option<String> {
     let earlier = facts.conversation.summary.as_ref().map(|summary| earlier(&summary.body)).unwrap_or_default();
     let said = |open: &Open<'_>| match open.seen {
-        Some((finding, _)) => Some(says(finding, Post::Summary, page).join("\n\n")),
+        Some((finding, _)) => {
+            let earlier = open.known.trail.earlier.and_then(|id| facts.reconciled.finding(id));
+            let mut parts = says(finding, Post::Summary, page);
+            parts.extend(earlier.and_then(|earlier| precedent(earlier, page)));
+            Some(parts.join("\n\n"))
+        }
         None => earlier.get(&open.known.id).map(|text| prose(text, page.links)),
     };
     let text = |open: &Open<'_>| {

@@ -272,12 +272,9 @@ fn a_disagreement_that_is_right_closes_the_finding_but_no_critical_on_the_author
     let closed = vec!["agreed".to_owned(), "resolve".to_owned()];
     assert_eq!(
         agreed(Severity::Important, ANN),
-        ("F-1 10 dismissed by user1 disagree: it cannot happen".into(), Severity::Important, closed.clone())
+        ("F-1 10 dismissed by user1 it cannot happen".into(), Severity::Important, closed.clone())
     );
-    assert_eq!(
-        agreed(Severity::Critical, MIRA),
-        ("F-1 10 dismissed by user5 disagree: it cannot happen".into(), Severity::Critical, closed)
-    );
+    assert_eq!(agreed(Severity::Critical, MIRA), ("F-1 10 dismissed by user5 it cannot happen".into(), Severity::Critical, closed));
     assert_eq!(agreed(Severity::Critical, ANN), ("F-1 10 open".into(), Severity::Important, vec!["lowered".to_owned()]));
 }
 

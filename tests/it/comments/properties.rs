@@ -338,11 +338,16 @@ proptest! {
     fn a_thread_does_nothing_but_say_what_is_wrong(
         finding in finding(),
         place in prop::sample::select(vec![Rooting::Lines, Rooting::File, Rooting::Refused]),
-        sight in prop::sample::select(vec![Sight::New, Sight::Back]),
+        sight in prop::sample::select(vec![Sight::New, Sight::Back, Sight::Worse]),
+        why in nasty(),
+        by in nasty(),
     ) {
-        let mark = FindingMark::of(&Known::of(FindingId::new(3), &finding, 1), 1);
+        let mut remembered = Known::of(FindingId::new(3), &finding, 1);
+        remembered.trail.late = true;
+        let earlier = known(1, Severity::Nit, "t", "a", 1, Status::Dismissed { by, why });
+        let mark = FindingMark::of(&remembered, 1);
         let marker = marker::finding(&mark, &keys());
-        let opening = Opening { id: mark.id, finding: &finding, sight, place, marker: &marker };
+        let opening = Opening { known: &remembered, finding: &finding, earlier: Some(&earlier), sight, place, marker: &marker };
         let body = on_page(&head(), |page| assize::comment::thread(&opening, page));
         prop_assert_eq!(checked(&body), Mark::Finding(mark));
     }

@@ -115,7 +115,12 @@ pub(super) fn related(path: &str, line: u32, quote: &str) -> Related {
 
 /// Writes the thread of a finding, with a marker that stands for the real one.
 pub(super) fn thread(finding: &Finding, place: Rooting, sight: Sight) -> String {
-    let opening = Opening { id: FindingId::new(3), finding, sight, place, marker: "<!-- marker -->" };
+    thread_of(&Known::of(FindingId::new(3), finding, 1), finding, None, place, sight)
+}
+
+/// Writes the thread of a finding of which more is remembered.
+pub(super) fn thread_of(known: &Known, finding: &Finding, earlier: Option<&Known>, place: Rooting, sight: Sight) -> String {
+    let opening = Opening { known, finding, earlier, sight, place, marker: "<!-- marker -->" };
     on_page(&head(), |page| comment::thread(&opening, page))
 }
 
@@ -268,7 +273,8 @@ impl Scene {
         let next_id = known.iter().map(|known| known.id.number()).max().unwrap_or(0) + 1;
         let rounds = (1..round).map(|number| earlier_round(number, &format!("{:08x}", 0x1111_1111 * number))).collect();
         let mut scene = Self::first(findings);
-        scene.review.size = Size { files: 2, added: 31, removed: 12 };
+        // The readers get what changed since; size and detectors are those of the whole change.
+        scene.review.groups = vec![["src/http/retry.rs", "tests/retry.rs"].map(RepoPath::from).to_vec()];
         Self {
             work: Work::Narrowed,
             round,

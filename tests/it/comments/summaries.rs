@@ -174,7 +174,7 @@ fn a_gap_of_an_earlier_round_is_not_forgotten() {
     scene.complete = false;
     assert_snapshot!(top(&scene).split("\n\n|").next().unwrap_or_default(), @r"
     ### Assize: 2 important open, and not everything was reviewed
-    and 1 suggestion · 2 fixed, 1 dismissed · round 4 at `a1b2c3d4` reviewed 2 changed files (+31 −12)
+    and 1 suggestion · 2 fixed, 1 dismissed · round 4 at `a1b2c3d4` reviewed what changed since, in 2 of 14 files
 
     **Missing from this review:**
 
@@ -261,7 +261,7 @@ fn a_finding_outside_the_change_is_told_in_the_summary() {
 fn a_later_round_says_what_became_of_the_earlier_ones() {
     assert_snapshot!(top(&cases::fourth_round()), @r"
     ### Assize: 2 important open
-    and 1 suggestion · 2 fixed, 1 dismissed · round 4 at `a1b2c3d4` reviewed 2 changed files (+31 −12)
+    and 1 suggestion · 2 fixed, 1 dismissed · round 4 at `a1b2c3d4` reviewed what changed since, in 2 of 14 files
 
     |  | finding | where | since |
     |---|---|---|---|
@@ -314,7 +314,7 @@ fn the_text_of_a_finding_without_a_thread_stays_as_long_as_it_is_open() {
 fn when_everything_is_settled_nothing_is_open() {
     assert_snapshot!(top(&cases::everything_settled()), @r"
     ### Assize: nothing open
-    1 fixed, 1 dismissed · round 3 at `a1b2c3d4` reviewed 2 changed files (+31 −12)
+    1 fixed, 1 dismissed · round 3 at `a1b2c3d4` reviewed what changed since, in 2 of 14 files
 
     **Assize approves** this head. **Assize took its request for changes back.**
 
@@ -331,7 +331,7 @@ fn when_everything_is_settled_nothing_is_open() {
 fn a_memory_that_was_lost_is_said_to_be() {
     assert_snapshot!(top(&cases::memory_lost()).split("\n\n|").next().unwrap_or_default(), @r"
     ### Assize: 2 important open
-    and 1 suggestion · 2 fixed, 1 dismissed · round 4 at `a1b2c3d4` reviewed 2 changed files (+31 −12)
+    and 1 suggestion · 2 fixed, 1 dismissed · round 4 at `a1b2c3d4` reviewed what changed since, in 2 of 14 files
 
     **The earlier summary was gone or damaged.** What is known of earlier rounds comes from the threads; findings without a thread, and what people dismissed, are forgotten.
 
@@ -345,7 +345,7 @@ fn a_round_in_which_nobody_read_says_so() {
     assert_snapshot!(second(&cases::rebased()), @"3 fixed, 1 dismissed · round 4 at `a1b2c3d4`: the same change on another base, so nobody read it again");
     assert_snapshot!(second(&cases::only_talk()), @"3 fixed, 1 dismissed · round 3 at `a1b2c3d4`, with its threads read again");
     let whole = Scene { work: Work::Whole, ..cases::fourth_round() };
-    assert_snapshot!(second(&whole), @"and 1 suggestion · 2 fixed, 1 dismissed · round 4 at `a1b2c3d4` reviewed the whole change, 2 files (+31 −12)");
+    assert_snapshot!(second(&whole), @"and 1 suggestion · 2 fixed, 1 dismissed · round 4 at `a1b2c3d4` reviewed the whole change, 14 files (+312 −87)");
 }
 
 #[test]

@@ -4,11 +4,11 @@ use assize::change::LineKind;
 use assize::comment;
 use assize::review::{Finding, NoLine, Place, Severity, Standing, Suggestion};
 use assize::round::plan::{Answer, Answering, Rooting};
-use assize::round::{Sight, Status};
+use assize::round::{FindingId, Known, Sight, Status, ThreadRef};
 use insta::assert_snapshot;
 
 use super::cases;
-use super::scene::{file, finding, head, known, lines, on_page, span_of, thread};
+use super::scene::{dismissed, file, finding, head, known, lines, on_page, span_of, thread, thread_of};
 
 #[test]
 fn a_thread_on_lines_says_what_is_wrong_and_offers_the_fix() {
@@ -108,6 +108,29 @@ fn a_thread_on_a_file_says_why_it_has_no_line() {
 fn a_finding_that_is_back_says_so_in_its_first_line() {
     let body = thread(&cases::endless(), Rooting::Lines, Sight::Back);
     assert_snapshot!(body.lines().next().unwrap_or_default(), @"**Important · Quality · back after a fix** — Retry loop never gives up when the body is empty");
+}
+
+#[test]
+fn what_was_missed_earlier_or_got_worse_says_so_in_its_first_line() {
+    let finding = cases::endless();
+    let mut known = Known::of(FindingId::new(7), &finding, 4);
+    known.trail.late = true;
+    let first = |sight| thread_of(&known, &finding, None, Rooting::Lines, sight).lines().next().unwrap_or_default().to_owned();
+    assert_snapshot!(first(Sight::New), @"**Important · Quality · missed earlier** — Retry loop never gives up when the body is empty");
+    assert_snapshot!(first(Sight::Worse), @"**Important · Quality · worse than when it was dismissed** — Retry loop never gives up when the body is empty");
+}
+
+#[test]
+fn a_finding_of_a_kind_that_was_dismissed_elsewhere_points_to_that_decision() {
+    let mut earlier = known(2, Severity::Important, "Retry loop never ends", "src/a.rs", 4, dismissed("mira", "covered by the *proxy*"));
+    earlier.thread = Some(ThreadRef { id: "d".repeat(40), note: 1002 });
+    let finding = cases::endless();
+    let body = thread_of(&Known::of(FindingId::new(7), &finding, 4), &finding, Some(&earlier), Rooting::Lines, Sight::New);
+    assert_snapshot!(body.lines().rev().nth(4).unwrap_or_default(), @r"[F-2](https://gitlab.example.com/shop/api/-/merge_requests/7#note_1002) is of the same kind, at another place, and was dismissed by \@mira: “covered by the *proxy*”");
+    // What is open again is no decision to point to.
+    earlier.status = Status::Open;
+    let body = thread_of(&Known::of(FindingId::new(7), &finding, 4), &finding, Some(&earlier), Rooting::Lines, Sight::New);
+    assert!(!body.contains("F-2"), "{body}");
 }
 
 #[test]

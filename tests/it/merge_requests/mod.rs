@@ -1,6 +1,7 @@
 //! `assize review` in the pipeline of a merge request, against a GitLab that enforces the real rules.
 
 mod edges;
+mod asked;
 mod first_round;
 mod forks;
 mod hostile;

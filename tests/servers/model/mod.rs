@@ -79,6 +79,11 @@ impl ModelServer {
         self.when("", script)
     }
 
+    /// Takes back what was not asked for.
+    pub(crate) fn forget(&self) {
+        self.lock().scripts.clear();
+    }
+
     /// Lists these models under `/v1/models`.
     pub(crate) fn offers(&self, models: &[&str]) -> &Self {
         self.lock().models = models.iter().map(|model| (*model).to_owned()).collect();
