@@ -2,6 +2,7 @@
 
 mod edges;
 mod asked;
+mod figures;
 mod first_round;
 mod forks;
 mod hostile;
