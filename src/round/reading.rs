@@ -252,12 +252,16 @@ impl Conversation {
             None if self.threads.is_empty() => (State::new(), Origin::First),
             Some(Err(StateError::Unreadable(_))) | None => (State::new(), Origin::Rebuilt),
         };
+        let unheard = state.next_id;
         for (id, marked) in &self.threads {
             match state.findings.iter_mut().find(|known| known.id == *id) {
                 // A run that died between opening threads and writing their numbers down.
                 Some(known) => known.thread = Some(marked.thread.clone()),
-                None if origin == Origin::Rebuilt => state.findings.push(marked.mark.known(marked.thread.clone())),
-                // Closed long ago and no longer remembered; or never written down, then the same is found again.
+                // The summary is gone, or it is older than the thread: somebody set it back, or it could not be written.
+                None if origin == Origin::Rebuilt || id.number() >= unheard => {
+                    state.findings.push(marked.mark.known(marked.thread.clone()));
+                }
+                // Closed long ago and no longer remembered.
                 None => {}
             }
             state.next_id = state.next_id.max(id.number().saturating_add(1));

@@ -107,6 +107,16 @@ fn threads_that_were_opened_after_the_summary_was_written_are_found() {
 }
 
 #[test]
+fn a_thread_that_the_summary_never_heard_of_is_remembered_and_one_that_it_forgot_is_not() {
+    let mut state = sample();
+    state.findings.retain(|known| known.id != FindingId::new(1));
+    let threads = [summary_note(1, BOT, &state, &keys()), finding_thread(1, 2, BOT, &keys()), finding_thread(9, 3, BOT, &keys())];
+    let remembered = read(&threads, &bots(), &keys()).remembered().unwrap();
+    let ids: Vec<_> = remembered.state.findings.iter().map(|known| known.id.to_string()).collect();
+    assert_eq!((ids.join(" ").as_str(), remembered.state.next_id), ("F-2 F-3 F-4 F-9", 10));
+}
+
+#[test]
 fn who_resolved_a_thread_and_what_was_answered_is_read() {
     let resolution = |by: Option<u64>| {
         let mut thread = finding_thread(1, 1, BOT, &keys());

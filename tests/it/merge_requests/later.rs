@@ -163,3 +163,17 @@ async fn six_rounds_leave_one_summary_that_tells_them() {
     assert_eq!(shop.mr.notes().len(), 1, "{}", shop.mr.posted());
     assert!(shop.summary().contains("round 6"), "{}", shop.summary());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_summary_that_is_set_back_to_an_earlier_round_opens_no_thread_twice() {
+    let shop = shop().await;
+    let earlier = shop.mr.summary().expect("a summary");
+    shop.mr.push([("notes.txt", lines(40, &[(20, "BUG here"), (35, "BUG there")]))]);
+    shop.run().await;
+    shop.mr.edit(&shop.bot, earlier.id, &earlier.body);
+    shop.mr.push([("more.txt", "fine\n")]);
+    shop.run().await;
+    assert_eq!(shop.places(), ["notes.txt +20", "notes.txt +35"], "{}", shop.mr.posted());
+    assert!(shop.summary().starts_with("### Assize: 2 important open"), "{}", shop.summary());
+    shop.is_clean();
+}
