@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 const FIRST_BYTE: Duration = Duration::from_millis(500);
 const WHOLE: Duration = Duration::from_secs(2);
+/// One of which it is known how much it reads at a time: a change for one of unknown size is cut into more groups.
+const MODEL: &str = "acme/claude-sonnet-4-6";
 /// Tool turns of each reader before it submits, in the run that measures the cache.
 const TOOL_TURNS: usize = 3;
 const PARTS: [&str; 8] = ["Security", "Quality", "Codex", "Documentation", "Performance", "Release", "Agent instructions", "Money"];
@@ -38,7 +40,7 @@ fn repository(server: &ModelServer, lines: usize) -> tempfile::TempDir {
         "---\nname: money\ntitle: Money\nmodel: top\ntiers: [full]\ntools: [read_file]\n---\n\nYou read for amounts of money.\n",
     );
     let config = format!(
-        "version: 1\nproviders:\n  acme: {{ kind: anthropic, base_url: \"{}\" }}\nmodels: {{ top: [acme/m], standard: [acme/m], light: [acme/m] }}\n",
+        "version: 1\nproviders:\n  acme: {{ kind: anthropic, base_url: \"{}\" }}\nmodels: {{ top: [{MODEL}], standard: [{MODEL}], light: [{MODEL}] }}\n",
         server.url
     );
     write(".assize.yml", &config);

@@ -38,6 +38,8 @@ pub struct Facts<'a> {
     pub bot: BotState,
     /// Whether everything that the tier requires was done, in this round and in those that it builds on.
     pub complete: bool,
+    /// Whether reviewers took part: in this round, or, where nobody had to read again, in those that it builds on.
+    pub reviewed: bool,
     /// The gate was lifted for this head.
     pub lifted: Option<Lifted<'a>>,
     /// What GitLab did not take.

@@ -207,6 +207,7 @@ impl Play {
             config_digest: "cafe",
             newest_note: conversation.newest_note.as_ref(),
             threads_digest: &digest,
+            lifted: None,
         };
         let task = task(&state, remembered.origin, &now);
         let at = |reviewed: &Reviewed| self.heads.get(&reviewed.head);

@@ -1,7 +1,7 @@
 //! What a run has to do, from what is remembered and what is there: nothing, the conversation, a look at moved code, or a review. It must not
 //! look at the code: the answer is there before anything is fetched.
 
-use super::state::{NewestNote, Posting, Round, State, Unsettled};
+use super::state::{NewestNote, Override, Posting, Round, State, Unsettled};
 use super::{Origin, Status};
 use crate::change::CommitId;
 use crate::review::Tier;
@@ -23,6 +23,8 @@ pub struct Now<'a> {
     pub newest_note: Option<&'a NewestNote>,
     /// Digest of threads, of what people wrote and of how they reacted, see `Conversation::digest`.
     pub threads_digest: &'a str,
+    /// Who lifted the gate for the head, if anyone did: then no reader runs.
+    pub lifted: Option<&'a Override>,
 }
 
 /// What a run has to do.
@@ -101,8 +103,12 @@ pub fn task(state: &State, origin: Origin, now: &Now<'_>) -> Task {
     if last.forced_tier != now.forced_tier {
         return whole(Why::Tier);
     }
-    if !last.complete && last.overridden.is_none() {
-        return whole(Why::Incomplete);
+    if !last.complete && now.lifted.is_none() {
+        return match read_before(state).filter(|_| last.overridden.is_some()) {
+            // Behind a lifted gate nobody read; what came before it was read.
+            Some(read) => Task::Review(Scope::New { read, since }),
+            None => whole(Why::Incomplete),
+        };
     }
     let here = last.head == *now.head && last.base == *now.base;
     match last.posting {
@@ -158,6 +164,7 @@ mod tests {
             config_digest: "cafe",
             newest_note: note.as_ref(),
             threads_digest: "d1",
+            lifted: None,
         };
         edit(&mut now);
         task(state, Origin::Summary, &now)
@@ -195,6 +202,7 @@ mod tests {
             config_digest: "cafe",
             newest_note: None,
             threads_digest: "d9",
+            lifted: None,
         };
         assert_eq!(task(&last, Origin::Summary, &now), Task::Recheck { since: at('2') });
         let other = Now { patch_id: "dead", ..now };
@@ -210,8 +218,16 @@ mod tests {
         assert_eq!(asked(&state(), |now| now.config_digest = "beef"), whole(Why::Settings, Some(at('2'))));
         assert_eq!(asked(&state(), |now| now.forced_tier = Some(Tier::Full)), whole(Why::Tier, Some(at('2'))));
         let (head, base) = (commit('2'), commit('b'));
-        let now =
-            Now { head: &head, base: &base, patch_id: "", forced_tier: None, config_digest: "", newest_note: None, threads_digest: "" };
+        let now = Now {
+            head: &head,
+            base: &base,
+            patch_id: "",
+            forced_tier: None,
+            config_digest: "",
+            newest_note: None,
+            threads_digest: "",
+            lifted: None,
+        };
         assert_eq!(task(&State::new(), Origin::First, &now), whole(Why::First, None));
         assert_eq!(task(&State::new(), Origin::Rebuilt, &now), whole(Why::Forgotten, None));
     }
@@ -223,5 +239,27 @@ mod tests {
         assert_eq!(asked(&died, |_| {}), Task::Review(Scope::New { read: at('1'), since: at('2') }));
         died.rounds.remove(0);
         assert_eq!(asked(&died, |_| {}), Task::Review(Scope::Whole { why: Why::Incomplete, since: Some(at('2')) }));
+    }
+
+    #[test]
+    fn what_nobody_read_behind_a_lifted_gate_is_read_when_it_is_lifted_no_more() {
+        let lifted = |head| Override { by: "mira".to_owned(), why: "hotfix".to_owned(), head: commit(head), note: 9, at: String::new() };
+        let mut state = state();
+        (state.rounds[1].complete, state.rounds[1].overridden) = (false, Some(lifted('2')));
+        let (head, base, last) = (commit('2'), commit('b'), state.rounds[1].clone());
+        let still = Now {
+            head: &head,
+            base: &base,
+            patch_id: &last.patch_id,
+            forced_tier: None,
+            config_digest: &last.config_digest,
+            newest_note: last.newest_note.as_ref(),
+            threads_digest: &last.threads_digest,
+            lifted: last.overridden.as_ref(),
+        };
+        assert_eq!(task(&state, Origin::Summary, &still), Task::Nothing);
+        assert_eq!(asked(&state, |_| {}), Task::Review(Scope::New { read: at('1'), since: at('2') }));
+        state.rounds.remove(0);
+        assert_eq!(asked(&state, |_| {}), Task::Review(Scope::Whole { why: Why::Incomplete, since: Some(at('2')) }));
     }
 }

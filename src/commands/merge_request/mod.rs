@@ -234,6 +234,7 @@ impl Stage {
             config_digest: digest,
             newest_note: self.conversation.newest_note.as_ref(),
             threads_digest: &self.conversation.digest(),
+            lifted: self.lifted.as_ref(),
         };
         let origin = self.remembered.as_ref().map_or(Origin::First, |remembered| remembered.origin);
         round::task(&self.state, origin, &now)

@@ -205,12 +205,15 @@ impl Closing<'_> {
     }
 
     fn record(&self, verdict: Verdict) -> round::Round {
-        let Stage { scene, policy, conversation, asked, lifted, .. } = self.stage;
+        let Stage { scene, policy, conversation, asked, lifted, state, .. } = self.stage;
         let review = &self.examined.review;
-        let mut usage = Usage::default();
+        // A round that is gone over again has cost what it cost before.
+        let before = state.last().filter(|last| last.number == self.number);
+        let mut usage = before.map_or_else(Usage::default, |before| before.usage);
         for reviewer in &review.reviewers {
             usage += reviewer.usage;
         }
+        let spent = review.spending.cost().known;
         round::Round {
             number: self.number,
             head: scene.request.refs.head.clone(),
@@ -220,9 +223,15 @@ impl Closing<'_> {
             tier: review.tier.tier,
             forced_tier: asked.forced.as_ref().map(|forced| forced.tier),
             verdict,
-            complete: review.complete(),
+            complete: review.complete()
+                && match (self.task, lifted) {
+                    (Work::Review(_), None) => true,
+                    // Behind a lifted gate nobody read.
+                    (Work::Review(_), Some(_)) => false,
+                    (Work::Recheck { .. } | Work::Conversation | Work::Nothing, _) => state.last().is_some_and(|last| last.complete),
+                },
             usage,
-            cost: review.spending.cost().known,
+            cost: before.map_or(spent, |before| before.cost.plus(spent)),
             config_digest: self.digest.to_owned(),
             newest_note: conversation.newest_note.clone(),
             threads_digest: conversation.digest(),
@@ -259,7 +268,7 @@ impl Closing<'_> {
             Work::Review(_) => review.mode == Mode::Reviewed,
             Work::Recheck { .. } | Work::Conversation | Work::Nothing => self.examined.sitting.is_some(),
         };
-        let reliance = Reliance { complete: review.complete(), reviewed: read, overridden: lifted.is_some() };
+        let reliance = Reliance { complete: record.complete, reviewed: read, overridden: lifted.is_some() };
         let vote = plan::vote(policy, reconciled.verdict(), reliance);
         let state = earlier.after(record.clone(), reconciled.known.clone(), reconciled.next_id);
         let state = match record.posting {
@@ -295,7 +304,8 @@ impl Closing<'_> {
                 policy,
                 vote,
                 bot: fresh.bot,
-                complete: review.complete(),
+                complete: if lifted.is_some() { review.complete() } else { record.complete },
+                reviewed: read,
                 lifted: lifted.as_ref().map(|lifted| Lifted { by: &lifted.by, why: &lifted.why, head: &lifted.head }),
                 undone,
                 instructions: Instructions {

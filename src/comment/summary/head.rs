@@ -63,7 +63,7 @@ fn counts(open: &[Open<'_>], severities: &[Severity]) -> Vec<String> {
 
 /// What a reader of the headline alone must know.
 fn limits(facts: &Facts<'_>) -> &'static str {
-    let detectors = facts.did.review().is_some_and(|review| matches!(review.mode, Mode::DetectorsOnly(_)));
+    let detectors = facts.did.review().map_or(!facts.reviewed, |review| matches!(review.mode, Mode::DetectorsOnly(_)));
     match (facts.complete, detectors, facts.lifted.is_some()) {
         (_, _, true) => ", gate lifted",
         (true, true, false) => " (detectors only)",

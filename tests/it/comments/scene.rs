@@ -332,6 +332,7 @@ impl Scene {
             vote: self.vote,
             bot: self.bot,
             complete: self.complete,
+            reviewed: true,
             lifted: self.lifted.as_ref().map(|(by, why)| Lifted { by, why, head: &head }),
             undone: &self.undone,
             instructions: Instructions { branch: &self.branch, commit: &target, config: self.config.as_deref() },

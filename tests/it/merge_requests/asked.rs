@@ -330,3 +330,47 @@ async fn a_renamed_file_takes_its_thread_along() {
     assert_eq!((table.shop.places().len(), resolved(&table)), (1, false), "{}", table.shop.mr.posted());
     assert!(table.shop.summary().contains("`core.py:18`"), "{}", table.shop.summary());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_pushed_behind_a_lifted_gate_is_read_by_the_next_round() {
+    let table = raised("important").await;
+    table.shop.mr.push([("app.py", code(40, &[(5, FIRST), (20, "x.unread()")]))]);
+    table.shop.mr.say(&table.shop.reviewer, "break glass: hotfix for the outage");
+    table.run().await;
+    assert_eq!(table.asked("Generalist"), 1, "nobody reads behind a lifted gate");
+    table.shop.mr.push([("app.py", code(40, &[(5, FIRST), (20, "x.unread()"), (35, "x * 7")]))]);
+    table.claims(&[]);
+    table.run().await;
+    let last = table.models.seen().pop().expect("a request").body.to_string();
+    assert!(last.contains("x.unread()") && last.contains("x * 7") && !last.contains("return x[0]"), "{last}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_that_is_lifted_over_code_that_was_read_has_nothing_read_again() {
+    let table = raised("important").await;
+    table.shop.mr.say(&table.shop.reviewer, "break glass: hotfix for the outage");
+    table.run().await;
+    table.shop.mr.push([("app.py", code(40, &[(5, FIRST), (35, "x * 7")]))]);
+    table.claims(&[]);
+    table.run().await;
+    let last = table.models.seen().pop().expect("a request").body.to_string();
+    assert!(last.contains("x * 7") && !last.contains("return x[0]"), "{last}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_round_used_is_not_forgotten_when_its_threads_are_read_again() {
+    let table = raised("important").await;
+    let used = |summary: &str| {
+        let keys = assize::round::Keys::derive(b"", 0, 0);
+        match assize::round::marker::read(summary, &keys) {
+            Some((assize::round::marker::Mark::Summary(Ok(state)), _)) => state.last().expect("a round").usage.input,
+            other => panic!("{other:?}"),
+        }
+    };
+    let first = used(&table.shop.summary());
+    table.shop.mr.reply(&table.shop.author, &thread(&table), "disagree: it cannot be empty");
+    table.answers(&[answer(1, "disagree", "`f6` calls it with `[]`.")]);
+    table.run().await;
+    let second = used(&table.shop.summary());
+    assert!(first > 0 && second > first, "{first} {second}");
+}

@@ -1,13 +1,15 @@
 //! `assize review` in the pipeline of a merge request, against a GitLab that enforces the real rules.
 
-mod edges;
 mod asked;
+mod edges;
 mod figures;
 mod first_round;
 mod forks;
 mod hostile;
 mod killed;
 mod later;
+mod moves;
+mod people;
 mod pipelines;
 mod places;
 mod policy;
