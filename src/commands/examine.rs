@@ -13,7 +13,7 @@ use super::input::Input;
 use super::prepare::{Prepared, prepare};
 use crate::agent::{Desk, FollowedUp, Heard, Judged, Models, Panel, coordinate, follow_up, panel, refute};
 use crate::change::{Change, FileDiff, Interdiff, RepoPath, looks_secret};
-use crate::codex::{Mask, RuleId, Scope, Source, detect};
+use crate::codex::{Mask, Rule, RuleId, Scope, Source, detect};
 use crate::error::Failure;
 use crate::report::plural;
 use crate::review::brief::{self, RequestWords};
@@ -164,6 +164,9 @@ fn seat(prepared: Prepared, input: &Input, settings: &Settings, orders: &Orders<
             return Err(fault.nearest(name.as_str(), known.iter().copied()).into());
         }
     }
+    if let Some(rule) = prepared.rules.iter().find(|rule| !chosen.contains(rule.reviewer.as_str())) {
+        return Err(nobodys(rule, &prepared.policy).nearest(rule.reviewer.as_str(), chosen.iter().copied()).into());
+    }
     let reviewed = prepared.filtered.reviewed.files();
     let choice = Choice {
         tier: prepared.tier.tier,
@@ -183,6 +186,16 @@ fn seat(prepared: Prepared, input: &Input, settings: &Settings, orders: &Orders<
     let groups = groups(&part(&is_reviewed), &part(&|path| noise.contains(path)), group_bytes, risky);
     let seen = part(&|path| is_reviewed(path) || noise.contains(path));
     Ok(Planned { prepared, seen, roster, groups, prompts })
+}
+
+/// A rule whose reviewer does not exist: nobody would ever look after it.
+fn nobodys(rule: &Rule, policy: &[(String, String)]) -> yaml::Fault {
+    let message = format!("there is no reviewer `{}`", rule.reviewer);
+    let text = policy.iter().find(|(path, _)| *path == rule.origin).map_or("", |(_, text)| text.as_str());
+    match text.lines().position(|line| line.starts_with("reviewer:")) {
+        Some(before) => yaml::Fault::at(&rule.origin, text, before + 1, 1, message),
+        None => yaml::Fault::whole(&rule.origin, message),
+    }
 }
 
 /// Reviews a change.

@@ -220,6 +220,12 @@ fn a_bad_rule_of_the_team_is_shown_at_its_place() {
     );
     let said = refusal(repo.path(), &["review"]);
     assert!(said.contains("rules/TEAM-0001-x.md:4:") && said.contains("did you mean `important`?"), "{said}");
+    repo.write(
+        "rules/TEAM-0001-x.md",
+        "---\nid: TEAM-0001\ntitle: X\nseverity: important\nreviewer: qualty\nstatus: active\n---\nDo not x.\n\n## Why\nSo.\n\n## Bad\n```text\nx\n```\n\n## Good\n```text\ny\n```\n",
+    );
+    let said = refusal(repo.path(), &["review"]);
+    assert!(said.contains("rules/TEAM-0001-x.md:5:1: there is no reviewer `qualty`") && said.contains("did you mean `quality`?"), "{said}");
 }
 
 #[test]
