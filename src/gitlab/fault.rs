@@ -33,6 +33,8 @@ pub enum GitlabErrorKind {
     Unauthorized,
     /// The token lacks the scope, or its user the role.
     Forbidden,
+    /// The bot's user cannot vote, because it is no reviewer of the merge request.
+    NoReviewer,
     /// It is not there, or the token may not see it.
     NotFound,
     /// Somebody else is changing the same.
@@ -72,6 +74,7 @@ impl GitlabErrorKind {
                 "the token is wrong, expired or revoked: make a project access token with the role Developer and the scope `api`, and set ASSIZE_GITLAB_TOKEN to it"
             }
             Self::Forbidden => "give the token the scope `api` and its user the role Developer in the project of the merge request",
+            Self::NoReviewer => "make the bot's user a reviewer of the merge request, or set `publish.approve: false`",
             Self::NotFound => {
                 "check that the token belongs to the project of the merge request: GitLab also says “not found” of what a token may not see"
             }
@@ -91,7 +94,7 @@ impl GitlabErrorKind {
     /// Returns the code that a run ends with when it cannot go on after this.
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Unauthorized | Self::Forbidden | Self::NotFound => Exit::Refused,
+            Self::Unauthorized | Self::Forbidden | Self::NoReviewer | Self::NotFound => Exit::Refused,
             Self::TooOld { .. } => Exit::Usage,
             Self::PositionRefused
             | Self::Refused

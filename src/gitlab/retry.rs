@@ -53,6 +53,7 @@ impl Retry {
             | GitlabErrorKind::Refused
             | GitlabErrorKind::Unauthorized
             | GitlabErrorKind::Forbidden
+            | GitlabErrorKind::NoReviewer
             | GitlabErrorKind::NotFound
             | GitlabErrorKind::Conflict
             | GitlabErrorKind::Superseded

@@ -245,7 +245,7 @@ impl Gitlab {
             return Err(GitlabError::new(what, GitlabErrorKind::TooOld { needs }, format!("GitLab {version} has no requests for changes")));
         }
         if wanted == Wanted::Yes && self.requests_changes(target, me).await?.is_none() {
-            return Err(GitlabError::new(what, GitlabErrorKind::Forbidden, "the bot's user is no reviewer of the merge request"));
+            return Err(GitlabError::new(what, GitlabErrorKind::NoReviewer, "the bot's user is no reviewer of the merge request"));
         }
         let outcome = match publishing {
             Publishing::Batch if version >= ServerVersion::WHOLE_REVIEWS => {

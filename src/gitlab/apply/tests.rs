@@ -300,7 +300,7 @@ async fn changes_are_requested_in_the_way_of_each_version() {
     assert_eq!(undone(&toy.apply(&both[..1]).await), [(Kind::Forbidden, said.to_owned())]);
     let toy = Toy::new(State { answers: vec![("/reviewers", Answer::json(200, &json!([])))], ..State::default() }).await;
     let said = "cannot request changes of !5 of project 42: the bot's user is no reviewer of the merge request";
-    assert_eq!(undone(&toy.apply(&both[..1]).await), [(Kind::Forbidden, said.to_owned())]);
+    assert_eq!(undone(&toy.apply(&both[..1]).await), [(Kind::NoReviewer, said.to_owned())]);
     assert_eq!(toy.lines(), ["GET !5/reviewers"]);
     let no = json!({ "data": { "mergeRequestRequestChanges": null }, "errors": [{ "message": "you don't have permission" }] });
     let mut toy = Toy::new(State { answers: vec![("graphql", Answer::json(200, &no))], ..State::default() }).await;
