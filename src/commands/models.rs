@@ -1,7 +1,7 @@
 //! The models of a run, made from its settings. A key that is missing is no missing configuration: its reviewers fail, and say why.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
 use crate::agent::{Models, Unavailable};
@@ -16,6 +16,8 @@ use crate::settings::{Key, Limits, ModelClass, ModelName, Provider, Settings};
 
 /// Where a job leaves what the next one should know about its models, in the folder that `ASSIZE_CACHE_DIR` names.
 const MEMORY_FILE: &str = "assize-models.json";
+/// The largest such file that is read, in bytes: what is in a cache may be anybody's.
+const MAX_MEMORY_BYTES: u64 = 64 << 10;
 /// Bytes of patches that one request embeds, for a model whose size is known.
 const GROUP_BYTES: usize = 200_000;
 /// The same for a model of unknown size: many servers of one's own have 32k tokens.
@@ -165,8 +167,11 @@ fn recall(env: &Env) -> (Circuits, Option<String>) {
     let Some(folder) = env.var("ASSIZE_CACHE_DIR") else { return (afresh(), None) };
     let path = env.cwd.join(folder).join(MEMORY_FILE);
     let unreadable = |why: String| (afresh(), Some(format!("{} cannot be read and counts as empty: {why}", path.display())));
-    match std::fs::read_to_string(&path) {
-        Ok(text) => match Circuits::recall(&text, env.started_unix) {
+    let mut text = String::new();
+    let read = std::fs::File::open(&path).and_then(|file| file.take(MAX_MEMORY_BYTES + 1).read_to_string(&mut text));
+    match read {
+        Ok(bytes) if bytes as u64 > MAX_MEMORY_BYTES => unreadable(format!("it is larger than {MAX_MEMORY_BYTES} bytes")),
+        Ok(_) => match Circuits::recall(&text, env.started_unix) {
             Ok(circuits) => (circuits, None),
             Err(Unreadable(why)) => unreadable(why),
         },

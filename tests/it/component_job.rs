@@ -21,6 +21,7 @@ impl StandIn {
         let dir = TempDir::new().expect("a temporary folder");
         let script = format!(
             "#!/bin/sh\nhere={}\nfor argument; do printf '%s\\n' \"$argument\"; done > \"$here/arguments\"\nprintf '%s' \"$ASSIZE_CONFIG\" > \"$here/config\"\n\
+             mkdir -p \"$ASSIZE_CACHE_DIR\" && echo x >> \"$ASSIZE_CACHE_DIR/runs\" && cp \"$ASSIZE_CACHE_DIR/runs\" \"$here/runs\"\n\
              for file in assize-run.md result.json summary.md; do echo \"the run's $file\" > \"assize-report/$file\"; done\nexit {code}\n",
             dir.path().display()
         );
@@ -157,6 +158,22 @@ fn what_the_run_left_is_kept_and_what_the_repository_put_in_its_place_is_not() {
     assize-report/summary.md: the run's summary.md
     ");
     assert_eq!(std::fs::read_to_string(outside.path().join("result.json")).expect("still there"), "somebody else's");
+}
+
+#[test]
+#[ignore = "needs gitlab-ci-local: .ci/component"]
+fn what_one_job_keeps_the_next_one_finds_and_a_link_in_its_place_is_not_followed() {
+    let outside = TempDir::new().expect("a temporary folder");
+    let project = project(&Component::include(IMAGE));
+    symlink(outside.path(), project.path().join("assize-cache")).expect("a link can be made");
+    let component = Component::publish();
+    let runs = [(); 2].map(|()| {
+        let program = StandIn::ending_with(3);
+        component.run(project.path(), program.0.path(), &[]);
+        program.wrote("runs").lines().count()
+    });
+    assert_eq!(runs, [1, 2]);
+    assert_eq!(std::fs::read_dir(outside.path()).expect("a folder").count(), 0);
 }
 
 #[test]
