@@ -54,6 +54,11 @@ pub enum Command {
         after_help = "Examples:\n  assize review                     the working tree against the default branch\n  assize review --base HEAD~1       the last commit and what is not committed\n  git diff main | assize review --diff -"
     )]
     Review(ReviewArgs),
+    /// Post what an earlier job of this merge request found, without asking a model again
+    #[command(
+        after_help = "Example:\n  assize publish assize-report/result.json     in a later job of the pipeline, with the artifacts of the review's"
+    )]
+    Publish(PublishArgs),
     /// Repeat a run from its story, offline
     #[command(after_help = "Example:\n  assize replay tests/stories/a-full-review-of-the-shop.md")]
     Replay(ReplayArgs),
@@ -102,7 +107,7 @@ pub struct SourceArgs {
 }
 
 /// The options of `review`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct ReviewArgs {
     /// What to review.
     #[command(flatten)]
@@ -148,6 +153,39 @@ pub enum Format {
     Markdown,
     /// For machines: the whole review.
     Json,
+}
+
+/// What to post.
+#[derive(Args, Debug)]
+pub struct PublishArgs {
+    /// The result.json of a review of this merge request
+    #[arg(value_name = "RESULT")]
+    pub result: PathBuf,
+    /// How to print the result; several may be given
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Vec<Format>,
+    /// Where to write it: the first --output takes the first --format, and so on; a format without one goes to standard output
+    #[arg(long, value_name = "FILE")]
+    pub output: Vec<PathBuf>,
+    /// Exit 1 at this verdict or a worse one: never, `minor_issues`, `significant_concerns`; `incomplete` alone or beside either
+    #[arg(long, value_name = "WHAT")]
+    pub fail_on: Option<String>,
+    /// Print what would be posted, and post nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+impl PublishArgs {
+    /// Returns the options of a review that ends in the same way.
+    pub fn as_review(&self) -> ReviewArgs {
+        ReviewArgs {
+            format: self.format.clone(),
+            output: self.output.clone(),
+            fail_on: self.fail_on.clone(),
+            dry_run: self.dry_run,
+            ..ReviewArgs::default()
+        }
+    }
 }
 
 /// Which story.

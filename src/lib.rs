@@ -103,6 +103,7 @@ fn dispatch(cli: &Cli, env: &Env, io: &mut Io, style: Style, pace: &Pace) -> Res
     let work = async {
         match &cli.command {
             Command::Review(args) => commands::review::run(args, env, io, style, cli.quiet, pace).await,
+            Command::Publish(args) => commands::publish::run(args, env, io, style, cli.quiet, pace).await,
             Command::Replay(args) => commands::replay::run(args, env, io, style).await,
             Command::Plan(args) => commands::plan::run(args, env, io).await,
             Command::Codex(command) => commands::codex::run(command, io),

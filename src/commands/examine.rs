@@ -15,7 +15,7 @@ use crate::agent::{Desk, FollowedUp, Heard, Judged, Models, Panel, coordinate, f
 use crate::change::{Change, FileDiff, Interdiff, RepoPath, looks_secret};
 use crate::codex::{Mask, Rule, RuleId, Scope, Source, detect};
 use crate::error::Failure;
-use crate::report::plural;
+use crate::report::{Told, plural};
 use crate::review::brief::{self, RequestWords};
 use crate::review::risk::Forced;
 use crate::review::{
@@ -71,6 +71,8 @@ pub enum Voices {
     None(String),
     /// These models, with so many bytes of patches a request.
     Models(Models, usize),
+    /// Nobody is asked again: an earlier review of the same change said this.
+    Told(Box<Told>),
 }
 
 /// A review, and the masked change that it is about.
@@ -112,6 +114,11 @@ impl Sitting {
             max_agents: settings.limits.max_agents,
             deadline: self.deadline,
         }
+    }
+
+    /// The worst that each reviewer may call something.
+    fn ceilings(&self) -> BTreeMap<ReviewerName, Severity> {
+        self.prompts.reviewers.iter().map(|prompt| (prompt.name.clone(), prompt.ceiling)).collect()
     }
 
     /// Puts questions about findings of earlier rounds.
@@ -213,9 +220,10 @@ pub async fn examine_prepared(
     voices: Voices,
 ) -> Result<Examined, Failure> {
     let deadline = Instant::now() + settings.limits.timeout;
-    let (models, group_bytes, silent) = match voices {
-        Voices::None(why) => (Models::default(), usize::MAX, Some(why)),
-        Voices::Models(models, group_bytes) => (models, group_bytes, None),
+    let (models, group_bytes, silent, told) = match voices {
+        Voices::None(why) => (Models::default(), usize::MAX, Some(why), None),
+        Voices::Models(models, group_bytes) => (models, group_bytes, None, None),
+        Voices::Told(told) => (Models::default(), usize::MAX, told.unread.clone(), Some(*told)),
     };
     let Planned { prepared, seen, roster, groups, prompts } = seat(prepared, input, settings, orders, group_bytes)?;
     let shown = input.change.masked(|text| prepared.mask.apply(text));
@@ -252,48 +260,39 @@ pub async fn examine_prepared(
     // Where a detector could not look, nobody may say that what it saw is gone.
     let looked = if unseen.is_empty() { prepared.rules.iter().map(|rule| rule.id.clone()).collect() } else { BTreeSet::new() };
     let remarks = beside.chain(unseen).collect();
-    let prices_dated = models.prices_dated.clone();
-    let sitting = (!models.by_class.is_empty()).then(|| {
-        let index = prepared.rules.index(&seen.files().iter().map(|file| file.path().clone()).collect::<Vec<_>>());
-        let never_send = settings.filter.never_send.clone();
-        let desk = Desk {
-            files: input.files.clone(),
-            head: input.head.clone(),
-            change: seen,
-            rules: prepared.rules,
-            mask: prepared.mask,
-            boundary: Boundary::new(orders.key),
-            withheld: Box::new(move |path| looks_secret(path) || never_send.is_match(path.as_str())),
-            corpus: OnceCell::new(),
-        };
-        let system = brief::system(&prompts.preamble, &index, prepared.agents_md.as_deref()).into();
-        Sitting { models, desk, system, groups: groups.clone(), prompts, tier: tier.tier, deadline }
-    });
+    let prices_dated = told.as_ref().map_or(&models.prices_dated, |told| &told.spending.prices_dated).clone();
+    let index = prepared.rules.index(&seen.files().iter().map(|file| file.path().clone()).collect::<Vec<_>>());
+    let never_send = settings.filter.never_send.clone();
+    let desk = Desk {
+        files: input.files.clone(),
+        head: input.head.clone(),
+        change: seen,
+        rules: prepared.rules,
+        mask: prepared.mask,
+        boundary: Boundary::new(orders.key),
+        withheld: Box::new(move |path| looks_secret(path) || never_send.is_match(path.as_str())),
+        corpus: OnceCell::new(),
+    };
+    let system = brief::system(&prompts.preamble, &index, prepared.agents_md.as_deref()).into();
+    let sitting = Sitting { models, desk, system, groups, prompts, tier: tier.tier, deadline };
 
-    let heard = match (&mode, &sitting) {
-        (Mode::Reviewed, Some(sitting)) => {
-            let original = orders.reading.part(input.change.clone());
-            let ground = Fields { original: &original, sources: &prepared.sources, sitting, settings };
-            Box::pin(with_reviewers(&roster, &sitting.panel(orders.words.as_ref(), settings), hits, &ground)).await?
-        }
-        (Mode::Reviewed | Mode::DetectorsOnly(_) | Mode::NothingToReview, _) => without_reviewers(hits),
+    let read_together = match &told {
+        Some(told) => told.groups.clone(),
+        None => sitting.groups.iter().map(|group| group.paths().into_iter().cloned().collect()).collect(),
+    };
+    let original = orders.reading.part(input.change.clone());
+    let fields = Fields { original: &original, sources: &prepared.sources, sitting: &sitting, settings };
+    let heard = match (&mode, told) {
+        (Mode::Reviewed, None) => Box::pin(with_reviewers(&roster, &sitting.panel(orders.words.as_ref(), settings), hits, &fields)).await?,
+        (Mode::Reviewed, Some(told)) => as_told(told, hits, &fields).await?,
+        (Mode::DetectorsOnly(_) | Mode::NothingToReview, _) => without_reviewers(hits),
     };
     let Opinion { mut checked, reports, coverage, mut incomplete, read, spent } = heard;
     texts.extend(read);
     review::sort(&mut checked.findings);
     review::fingerprints(&mut checked.findings, &input.change);
-    let unread = coverage.unread();
-    if !unread.is_empty() {
-        let named: Vec<String> = unread.iter().take(10).map(|path| format!("`{path}`")).collect();
-        let others = if unread.len() > named.len() { format!(" and {} more", unread.len() - named.len()) } else { String::new() };
-        let over = coverage
-            .reads
-            .iter()
-            .filter(|(path, _)| unread.contains(path))
-            .all(|(_, by)| by.values().any(|read| *read == FileRead::OverBudget));
-        let what = format!("{} of {} read by nobody: {}{others}", unread.len(), plural(size.files, "file"), named.join(", "));
-        incomplete.push(Gap { what, by_budget: over });
-    }
+    // An earlier review may have said so already.
+    incomplete.extend(unread(&coverage, size.files).filter(|gap| !incomplete.iter().any(|known| known.what == gap.what)));
     let spending = Spending { rows: spent, prices_dated };
     let review = Review {
         subject: Subject { label: input.label.clone(), base: input.base.clone(), head: input.head.clone() },
@@ -303,7 +302,7 @@ pub async fn examine_prepared(
         newly_generated,
         mode,
         rules,
-        groups: groups.iter().map(|group| group.paths().into_iter().cloned().collect()).collect(),
+        groups: read_together,
         reviewers: reports,
         verdict: Verdict::over(checked.findings.iter().map(|finding| finding.severity)),
         findings: checked.findings,
@@ -314,7 +313,21 @@ pub async fn examine_prepared(
         received_code: spending.providers(),
         spending,
     };
+    let sitting = (!sitting.models.by_class.is_empty()).then_some(sitting);
     Ok(Examined { review, shown, texts, policy, looked, sitting })
+}
+
+/// The gap that files leave which nobody read.
+fn unread(coverage: &Coverage, files: usize) -> Option<Gap> {
+    let unread = coverage.unread();
+    if unread.is_empty() {
+        return None;
+    }
+    let named: Vec<String> = unread.iter().take(10).map(|path| format!("`{path}`")).collect();
+    let others = if unread.len() > named.len() { format!(" and {} more", unread.len() - named.len()) } else { String::new() };
+    let of_them = coverage.reads.iter().filter(|(path, _)| unread.contains(path));
+    let by_budget = of_them.flat_map(|(_, by)| by.values()).all(|read| *read == FileRead::OverBudget);
+    Some(Gap { what: format!("{} of {} read by nobody: {}{others}", unread.len(), plural(files, "file"), named.join(", ")), by_budget })
 }
 
 fn left_out(prepared: &Prepared) -> Vec<LeftOut> {
@@ -355,25 +368,51 @@ struct Fields<'a> {
     settings: &'a Settings,
 }
 
+impl Fields<'_> {
+    /// Holds claims against the change; returns what of them is left, with the masked texts of the files beside the change that were read for it.
+    async fn check(&self, claims: Vec<Claim>) -> Result<(Checked, BTreeMap<RepoPath, String>), Failure> {
+        let Self { original, sources, sitting, .. } = *self;
+        let desk = &sitting.desk;
+        let seen_original = Change::new(original.files().iter().filter(|file| desk.change.file(file.path()).is_some()).cloned().collect());
+        let outside = outside(&claims, desk).await?;
+        let ground = Ground {
+            change: &seen_original,
+            shown: &desk.change,
+            rules: &desk.rules,
+            sources,
+            outside: &outside,
+            ceilings: &sitting.ceilings(),
+            mask: &desk.mask,
+        };
+        let checked = masked(review::check(claims, &ground), &desk.mask);
+        Ok((checked, outside))
+    }
+}
+
+/// What an earlier review said is held against the change like any answer. Its judges had their say before it was written.
+async fn as_told(told: Told, hits: Checked, fields: &Fields<'_>) -> Result<Opinion, Failure> {
+    let (mut passed, outside) = fields.check(told.claims.clone()).await?;
+    for finding in &mut passed.findings {
+        finding.standing = told.standing(&finding.title, finding.severity);
+    }
+    let merged = review::merge(hits.findings.into_iter().chain(passed.findings).collect());
+    let dropped = hits.dropped.into_iter().chain(passed.dropped).chain(merged.dropped).collect();
+    Ok(Opinion {
+        checked: Checked { findings: merged.findings, dropped },
+        reports: told.reviewers,
+        coverage: told.coverage,
+        incomplete: told.incomplete,
+        read: outside,
+        spent: told.spending.rows,
+    })
+}
+
 async fn with_reviewers(roster: &Roster, panel_: &Panel<'_>, hits: Checked, fields: &Fields<'_>) -> Result<Opinion, Failure> {
     let Heard { mut reports, claims, coverage, mut spent } = panel(roster, panel_).instrument(tracing::info_span!("panel")).await;
     let mut incomplete = gaps(&reports);
     let desk = panel_.desk;
-    let Fields { original, sitting, settings, .. } = *fields;
-    let seen_original = Change::new(original.files().iter().filter(|file| desk.change.file(file.path()).is_some()).cloned().collect());
-    let outside = outside(&claims, desk).await?;
-    let ceilings: BTreeMap<ReviewerName, Severity> =
-        sitting.prompts.reviewers.iter().map(|prompt| (prompt.name.clone(), prompt.ceiling)).collect();
-    let ground = Ground {
-        change: &seen_original,
-        shown: &desk.change,
-        rules: &desk.rules,
-        sources: fields.sources,
-        outside: &outside,
-        ceilings: &ceilings,
-        mask: &desk.mask,
-    };
-    let passed = masked(review::check(claims, &ground), &desk.mask);
+    let Fields { sitting, settings, .. } = *fields;
+    let (passed, outside) = fields.check(claims).await?;
     let by_models = !passed.findings.is_empty();
     let mut dropped: Vec<_> = hits.dropped.into_iter().chain(passed.dropped).collect();
     let merged = review::merge(hits.findings.into_iter().chain(passed.findings).collect());
@@ -390,7 +429,7 @@ async fn with_reviewers(roster: &Roster, panel_: &Panel<'_>, hits: Checked, fiel
             incomplete.push(Gap { what, by_budget: *by_budget });
         }
         reports.push(report);
-        let judged = masked(review::judge(findings, &judgements, &ceilings), &desk.mask);
+        let judged = masked(review::judge(findings, &judgements, &sitting.ceilings()), &desk.mask);
         dropped.extend(judged.dropped);
         findings = judged.findings;
     }

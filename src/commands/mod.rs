@@ -9,6 +9,7 @@ pub mod models;
 mod outputs;
 pub mod plan;
 pub mod prepare;
+pub mod publish;
 pub mod replay;
 pub mod review;
 pub mod stop;

@@ -31,22 +31,27 @@ impl Outputs {
     /// Reads what was asked for: the first `--output` takes the first `--format`; what has none goes to standard output. In a GitLab job, or with
     /// `--report-dir`, a folder takes result, summary and story beside it. Makes the folder, and fails where something else stands in its place.
     pub(super) fn of(args: &ReviewArgs, env: &Env) -> Result<Self, Failure> {
+        let mut outputs = Self::named(args)?;
+        let of_job = || env.in_gitlab_ci().then(|| PathBuf::from(JOB_FOLDER));
+        if let Some(folder) = args.report_dir.clone().or_else(of_job) {
+            make(&folder, env)?;
+            outputs.reports.push((Format::Json, Some(folder.join(RESULT_FILE))));
+            outputs.reports.push((Format::Markdown, Some(folder.join(SUMMARY_FILE))));
+            outputs.story = outputs.story.or_else(|| Some(folder.join(STORY_FILE)));
+        }
+        Ok(outputs)
+    }
+
+    /// Reads what was asked for by name. No folder takes anything.
+    pub(super) fn named(args: &ReviewArgs) -> Result<Self, Failure> {
         let formats: &[Format] = if args.format.is_empty() { &[Format::Terminal] } else { &args.format };
         if args.output.len() > formats.len() {
             return Err(Failure::usage(format!("{} outputs for {}", args.output.len(), report::plural(formats.len(), "format")))
                 .hint("give each --output a --format, in the same order"));
         }
         let named = args.output.iter().cloned().map(Some).chain(std::iter::repeat(None));
-        let mut reports: Vec<(Format, Option<PathBuf>)> = formats.iter().copied().zip(named).collect();
-        let mut story = args.record.clone();
-        let of_job = || env.in_gitlab_ci().then(|| PathBuf::from(JOB_FOLDER));
-        if let Some(folder) = args.report_dir.clone().or_else(of_job) {
-            make(&folder, env)?;
-            reports.push((Format::Json, Some(folder.join(RESULT_FILE))));
-            reports.push((Format::Markdown, Some(folder.join(SUMMARY_FILE))));
-            story = story.or_else(|| Some(folder.join(STORY_FILE)));
-        }
-        Ok(Self { reports, story })
+        let reports = formats.iter().copied().zip(named).collect();
+        Ok(Self { reports, story: args.record.clone() })
     }
 
     /// Writes the story, if there is a place for it. `story` is made only then.

@@ -151,7 +151,7 @@ impl Tape {
     pub fn beside(voices: &mut Voices) -> Option<Self> {
         match voices {
             Voices::Models(models, group_bytes) => Some(Self::of(models, *group_bytes)),
-            Voices::None(_) => None,
+            Voices::None(_) | Voices::Told(_) => None,
         }
     }
 

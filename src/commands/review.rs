@@ -25,7 +25,7 @@ use crate::telemetry::Progress;
 /// Runs the command.
 pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet: bool, pace: &Pace) -> Result<Exit, Failure> {
     if merge_request::is_job(env) && args.source.diff.is_none() && !args.source.local {
-        return merge_request::run(args, env, io, style, quiet, pace).await;
+        return merge_request::run(args, None, env, io, style, quiet, pace).await;
     }
     if args.dry_run {
         return Err(Failure::usage("--dry-run prints what would be posted, and this is no merge request").hint("leave it out"));
@@ -51,7 +51,7 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
     };
     progress.section(&mut io.stderr, "review", "Reviewing");
     let work = with_heartbeat(examine(&input, &settings, &orders, voices), &mut progress, &mut *io.stderr);
-    let examined = stop::unless(&stop, "the review was not finished, and nothing was written", work).await??;
+    let examined = Box::pin(stop::unless(&stop, "the review was not finished, and nothing was written", work)).await??;
     progress.end(&mut io.stderr);
     if let Some(circuits) = circuits {
         remember(&circuits, env);

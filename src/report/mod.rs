@@ -5,10 +5,12 @@ mod json;
 mod markdown;
 mod request;
 mod terminal;
+mod told;
 mod words;
 
 pub use json::{RESULT_VERSION, json, schema};
 pub use markdown::markdown;
 pub use request::{ActionTold, OnRequest, Posting, posted};
 pub use terminal::{Style, terminal};
+pub use told::{MAX_RESULT_BYTES, Told, read_result};
 pub use words::{headline, left_out_reason, plural, printable, share_of_files, thousands};

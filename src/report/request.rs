@@ -226,5 +226,8 @@ pub fn posted(request: &OnRequest) -> String {
     for action in request.actions.iter().filter(|action| action.undone.is_some()) {
         lines.push(format!("Not done     {}: {}", action.what, action.undone.as_deref().unwrap_or_default()));
     }
+    if request.actions.iter().any(|action| action.undone.is_some()) {
+        lines.push("To finish    run the job again, or `assize publish` with its result.json: no model is asked again".to_owned());
+    }
     lines.join("\n") + "\n"
 }

@@ -18,8 +18,10 @@ pub(super) struct Job {
     pub(super) api: String,
     /// `CI_API_GRAPHQL_URL`, if GitLab gives one.
     pub(super) graphql: Option<String>,
-    /// The token that reads the project and writes notes.
+    /// The token that reads the project and, if it may, writes notes.
     pub(super) token: SecretString,
+    /// What the token is for.
+    pub(super) hand: Hand,
     /// What markers and boundaries derive from.
     secret: SecretString,
     /// Certificates to trust beside the usual ones, PEM.
@@ -38,6 +40,15 @@ pub(super) struct Job {
     pub(super) dir: PathBuf,
     /// The job's page.
     pub(super) page: Option<String>,
+}
+
+/// What the token of a job is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hand {
+    /// Reading and writing.
+    Writes,
+    /// Reading alone: another job posts what this one finds.
+    Reads,
 }
 
 /// Kinds of merge-request pipelines.
@@ -80,11 +91,14 @@ impl Job {
         let head = CommitId::parse(text(head))
             .ok_or_else(|| Failure::usage(format!("{head} is `{}`, which is no commit", text(head))).hint("leave it as GitLab sets it"))?;
         let project = number("CI_MERGE_REQUEST_PROJECT_ID")?;
-        let token = env.var("ASSIZE_GITLAB_TOKEN").or_else(|| env.var("GITLAB_TOKEN")).ok_or_else(no_token)?;
+        let writes = env.var("ASSIZE_GITLAB_TOKEN").or_else(|| env.var("GITLAB_TOKEN")).map(|token| (token, Hand::Writes));
+        let reads = || env.var("ASSIZE_GITLAB_READ_TOKEN").map(|token| (token, Hand::Reads));
+        let (token, hand) = writes.or_else(reads).ok_or_else(no_token)?;
         Ok(Self {
             api: text("CI_API_V4_URL").trim_end_matches('/').to_owned(),
             graphql: env.var("CI_API_GRAPHQL_URL").map(str::to_owned),
             token: token.into(),
+            hand,
             secret: env.var("ASSIZE_KEY").unwrap_or(token).into(),
             ca_pem: env.var("CI_SERVER_TLS_CA_FILE").map(certificates).transpose()?,
             project,
@@ -102,7 +116,8 @@ impl Job {
     }
 }
 
-fn no_token() -> Failure {
+/// No token that may write.
+pub(super) fn no_token() -> Failure {
     Failure::usage("there is no token for GitLab: neither ASSIZE_GITLAB_TOKEN nor GITLAB_TOKEN is set in this job").hint(
         "make a project access token (scope api, role Developer) and store it as the CI/CD variable ASSIZE_GITLAB_TOKEN, masked; if it is there \
          already, it is probably protected, and protected variables do not reach jobs of unprotected branches",
@@ -163,6 +178,13 @@ mod tests {
         assert!(failure.hint.unwrap().contains("protected variables do not reach jobs of unprotected branches"));
         let failure = job(&[("CI_MERGE_REQUEST_IID", "five")]).unwrap_err();
         assert_eq!(failure.message, "CI_MERGE_REQUEST_IID is `five`, which is no number");
+    }
+
+    #[test]
+    fn a_token_for_reading_is_used_where_there_is_no_other() {
+        assert_eq!(job(&[("ASSIZE_GITLAB_READ_TOKEN", "glpat-reads")]).unwrap().hand, Hand::Writes);
+        let job = job(&[("ASSIZE_GITLAB_TOKEN", ""), ("ASSIZE_GITLAB_READ_TOKEN", "glpat-reads")]).unwrap();
+        assert_eq!((job.hand, job.token.expose_secret()), (Hand::Reads, "glpat-reads"));
     }
 
     #[test]

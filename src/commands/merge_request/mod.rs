@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::job::Job;
+use self::job::{Hand, Job};
 use self::ledger::{Against, Held};
 use self::policy::Policy;
 use self::publishing::{Closing, Published, plan_told, project_url};
@@ -33,11 +33,11 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::gitlab::{Connection, Gitlab, Proxies};
 use crate::model::Amount;
-use crate::report::Style;
+use crate::report::{Style, Told};
 use crate::review::brief::RequestWords;
 use crate::review::{self, Gap, Review, ReviewerName, risk};
 use crate::round::{
-    self, AccessLevel, Bots, Conversation, Glass, Keys, Now, Origin, Override, People, Remembered, State, StateError, Task,
+    self, AccessLevel, Bots, Conversation, Glass, Keys, Now, Origin, Override, People, Posting, Remembered, State, StateError, Task,
 };
 use crate::settings::{self, ConfigText, Effective, Flags, Settings, Speaker};
 use crate::story;
@@ -48,10 +48,21 @@ pub fn is_job(env: &Env) -> bool {
     Job::is_one(env)
 }
 
-/// Runs the review of a job's merge request.
-pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet: bool, pace: &Pace) -> Result<Exit, Failure> {
+/// Runs the review of a job's merge request. With what an earlier job said about it, no model is asked.
+pub async fn run(
+    args: &ReviewArgs,
+    told: Option<Told>,
+    env: &Env,
+    io: &mut Io,
+    style: Style,
+    quiet: bool,
+    pace: &Pace,
+) -> Result<Exit, Failure> {
     let job = Job::from(env)?;
-    let outputs = Outputs::of(args, env)?;
+    if told.is_some() && job.hand == Hand::Reads {
+        return Err(job::no_token());
+    }
+    let outputs = if told.is_some() { Outputs::named(args)? } else { Outputs::of(args, env)? };
     let began = Instant::now();
     let stop = stop::on_signal();
     let mut progress = Progress::new(env, quiet);
@@ -62,6 +73,9 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
         Err(over) => return over_with(&over, &mut progress, io),
     };
     let Stage { scene, policy, settings, keys, state, asked, .. } = &stage;
+    if let Some(over) = told.as_ref().map(|told| stage.outlived(told)).transpose()?.flatten() {
+        return over_with(&over, &mut progress, io);
+    }
     let mut input = unless(&stop, gather(&gitlab, &job, &stage, env)).await??;
     let prepared = unless(&stop, prepare(&input, settings, asked.forced.as_ref(), keys.boundary())).await??;
     if let Some(by) = &asked.skip {
@@ -77,11 +91,20 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
     }
     let against = unless(&stop, Against::read(&job, &task, state, &input.change, &prepared.mask, env)).await?;
     let gate = stage.lifted.as_ref().map(|by| format!("the gate was lifted by @{}", by.by));
-    let orders = stage.orders(against.reading(&task, gate.as_deref()));
+    let secondhand = told.is_some();
+    let reading = match against.reading(&task, gate.as_deref()) {
+        // How much of the change the earlier job read is its own affair.
+        Reading::Since(_) if secondhand => Reading::Whole,
+        reading => reading,
+    };
+    let orders = stage.orders(reading);
     let rule_pages = policy.rule_pages(project_url(&scene.request.web_url), &prepared.rules, settings);
 
     progress.section(&mut io.stderr, "review", "Reviewing");
-    let (mut voices, circuits) = unless(&stop, voices(args, settings, env, pace)).await??;
+    let (mut voices, circuits) = match told {
+        Some(told) => (Voices::Told(Box::new(told)), None),
+        None => unless(&stop, voices(args, settings, env, pace)).await??,
+    };
     carry(&voices, state);
     let tape = Tape::beside(&mut voices);
     let number = state.round_over(&scene.request.refs.head, &scene.request.refs.base);
@@ -110,6 +133,7 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
         task: &task,
         rule_pages: &rule_pages,
         dry_run: args.dry_run,
+        secondhand,
     };
     let published = Box::pin(stop::soon_after(&stop, closing.publish(&gitlab))).await.flatten();
     progress.end(&mut io.stderr);
@@ -119,7 +143,14 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
     let told = published.as_ref().ok().and_then(|published| published.told.as_ref());
     outputs.write(review, shown, told, env, io, style)?;
     // The result is in the artifacts, whatever GitLab said.
-    end(published?, review, &stage, args.dry_run, io)
+    let kept = |failure: Failure| if secondhand { failure } else { kept(failure) };
+    end(published.map_err(kept)?, review, &stage, args.dry_run, io).map_err(kept)
+}
+
+/// A failure after the review was done says where it is.
+fn kept(failure: Failure) -> Failure {
+    let first = failure.hint.as_ref().map(|hint| format!("{hint}; ")).unwrap_or_default();
+    failure.hint(format!("{first}what was found is in result.json, and `assize publish` posts it without asking a model again"))
 }
 
 /// Does work before anything is posted, unless the process is asked to end.
@@ -245,6 +276,25 @@ impl Stage {
         let last = self.state.last()?;
         let note = |by: &Option<Override>| by.as_ref().map(|by| by.note);
         (*task == Task::Nothing && note(&last.overridden) == note(&self.lifted)).then_some(last.number)
+    }
+
+    /// Returns why what an earlier job said is not posted any more. Fails if it is about another merge request.
+    fn outlived(&self, told: &Told) -> Result<Option<Over>, Failure> {
+        let Self { scene, state, .. } = self;
+        let (target, refs) = (scene.target, &scene.request.refs);
+        if let Some((project, iid)) = told.request.filter(|of| *of != (target.project, target.iid)) {
+            return Err(Failure::usage(format!("the result is about !{iid} of project {project}, and this job is for {target}"))
+                .hint("take the artifacts of this pipeline's own review"));
+        }
+        let Some(head) = &told.head else {
+            return Err(Failure::usage("the result is about no commit, so it cannot be posted")
+                .hint("take the result.json that a job of this pipeline left"));
+        };
+        if *head != refs.head || told.base.as_ref() != Some(&refs.base) {
+            return Ok(Some(Over::Stale { head: head.clone() }));
+        }
+        let last = state.last().filter(|last| last.posting == Posting::Done && last.head == refs.head && last.base == refs.base);
+        Ok(last.map(|last| Over::Posted { round: last.number }))
     }
 
     /// Returns what the reviewers are told.

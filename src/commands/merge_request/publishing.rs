@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Stage;
-use super::job::Job;
+use super::job::{Hand, Job};
 use super::scene::Over;
 use crate::change::{LinePosition, Position, patch_id};
 use crate::codex::RuleId;
@@ -19,7 +19,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::gitlab::{Applied, Gitlab, GitlabError, Head, Outcome, Publishing, Site, apply};
 use crate::report::{self, ActionTold, OnRequest, plural};
-use crate::review::{Gap, Mode, Review, Severity, Usage, Verdict};
+use crate::review::{Gap, Mode, Review, Severity, Usage, Usd, Verdict};
 use crate::round::marker::Mark;
 use crate::round::plan::{self, Batch, Bodies, BotState, Reliance};
 use crate::round::{
@@ -73,6 +73,8 @@ pub(super) struct Closing<'a> {
     pub(super) rule_pages: &'a BTreeMap<RuleId, String>,
     /// Print the plan, and post nothing.
     pub(super) dry_run: bool,
+    /// The review is what an earlier job said: it approves nothing, and costs nothing again.
+    pub(super) secondhand: bool,
 }
 
 /// What GitLab knew right before something was written.
@@ -107,10 +109,11 @@ impl Closing<'_> {
             record.posting = Posting::Done;
             plan = self.planned(&reconciled, &record, conversation, &fresh, &[]);
         }
-        let withheld = match (self.dry_run, settings.publish.shadow) {
-            (true, _) => Some("--dry-run was given"),
-            (false, true) => Some("the configuration says `publish.mode: shadow`"),
-            (false, false) => None,
+        let withheld = match (self.dry_run, settings.publish.shadow, self.job.hand) {
+            (true, _, _) => Some("--dry-run was given"),
+            (false, true, _) => Some("the configuration says `publish.mode: shadow`"),
+            (false, false, Hand::Reads) => Some("this job has ASSIZE_GITLAB_READ_TOKEN alone; `assize publish` posts what it found"),
+            (false, false, Hand::Writes) => None,
         };
         let measures = round::measure(&self.stage.state.after(record.clone(), reconciled.known.clone(), reconciled.next_id));
         let done = |posting, actions| OnRequest {
@@ -210,10 +213,13 @@ impl Closing<'_> {
         // A round that is gone over again has cost what it cost before.
         let before = state.last().filter(|last| last.number == self.number);
         let mut usage = before.map_or_else(Usage::default, |before| before.usage);
-        for reviewer in &review.reviewers {
-            usage += reviewer.usage;
+        let mut cost = before.map_or(Usd::ZERO, |before| before.cost);
+        if before.is_none() || !self.secondhand {
+            for reviewer in &review.reviewers {
+                usage += reviewer.usage;
+            }
+            cost = cost.plus(review.spending.cost().known);
         }
-        let spent = review.spending.cost().known;
         round::Round {
             number: self.number,
             head: scene.request.refs.head.clone(),
@@ -231,7 +237,7 @@ impl Closing<'_> {
                     (Work::Recheck { .. } | Work::Conversation | Work::Nothing, _) => state.last().is_some_and(|last| last.complete),
                 },
             usage,
-            cost: before.map_or(spent, |before| before.cost.plus(spent)),
+            cost,
             config_digest: self.digest.to_owned(),
             newest_note: conversation.newest_note.clone(),
             threads_digest: conversation.digest(),
@@ -268,7 +274,7 @@ impl Closing<'_> {
             Work::Review(_) => review.mode == Mode::Reviewed,
             Work::Recheck { .. } | Work::Conversation | Work::Nothing => self.examined.sitting.is_some(),
         };
-        let reliance = Reliance { complete: record.complete, reviewed: read, overridden: lifted.is_some() };
+        let reliance = Reliance { complete: record.complete, reviewed: read && !self.secondhand, overridden: lifted.is_some() };
         let vote = plan::vote(policy, reconciled.verdict(), reliance);
         let state = earlier.after(record.clone(), reconciled.known.clone(), reconciled.next_id);
         let state = match record.posting {
@@ -283,7 +289,8 @@ impl Closing<'_> {
             links: &links,
             project,
             merge_request: &scene.request.web_url,
-            job: job.page.as_deref(),
+            // Running this job again reads nothing new: it posts what another one found.
+            job: job.page.as_deref().filter(|_| !self.secondhand),
             rule: &rules,
             base: &refs.base,
             head: &refs.head,

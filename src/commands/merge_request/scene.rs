@@ -67,6 +67,16 @@ pub(super) enum Over {
         /// The round that did it.
         round: u32,
     },
+    /// The result that was to be posted is about other code than the merge request's.
+    Stale {
+        /// The head that it is about.
+        head: CommitId,
+    },
+    /// The result that was to be posted was.
+    Posted {
+        /// The round that it was.
+        round: u32,
+    },
 }
 
 impl fmt::Display for Over {
@@ -83,6 +93,14 @@ impl fmt::Display for Over {
             Self::Unchanged { round } => {
                 write!(f, "nothing to do: round {round} reviewed this already, and nobody has written anything since")
             }
+            Self::Stale { head } => {
+                write!(
+                    f,
+                    "superseded: the result is about {} on its base of then; the newer pipeline reviews what is there now",
+                    head.short()
+                )
+            }
+            Self::Posted { round } => write!(f, "nothing to do: all of round {round} is posted already"),
         }
     }
 }

@@ -13,6 +13,7 @@ mod people;
 mod pipelines;
 mod places;
 mod policy;
+mod published;
 mod rounds;
 mod said;
 mod speed;
@@ -153,10 +154,15 @@ impl Shop {
 
 /// Runs `assize review` as a job.
 pub(super) async fn run(job: Job, args: &[&str]) -> Ran {
+    command(job, "review", args).await
+}
+
+/// Runs a command as a job.
+pub(super) async fn command(job: Job, name: &str, args: &[&str]) -> Ran {
     let (stdout, stderr) = (Shared::default(), Shared::default());
     let env = Env { vars: job.vars.clone(), cwd: job.path().to_owned(), started_unix: 1_795_000_000, ..Env::default() };
     let mut io = Io { stdin: Box::new(std::io::empty()), stdout: Box::new(stdout.clone()), stderr: Box::new(stderr.clone()) };
-    let args: Vec<std::ffi::OsString> = ["assize", "review"].iter().chain(args).map(Into::into).collect();
+    let args: Vec<std::ffi::OsString> = ["assize", name].iter().chain(args).map(Into::into).collect();
     // The program makes a runtime of its own.
     let exit = tokio::task::spawn_blocking(move || assize::run_at(quick(), args, &env, &mut io)).await.expect("the run does not panic");
     Ran { exit, stdout: stdout.text(), stderr: stderr.text(), job }
