@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::matching::{self, Ground};
 use super::plan::Answer;
-use super::state::{FindingId, Known, KnownPlace, State, Status, Unsettled};
+use super::state::{FindingId, Known, KnownPlace, State, Status, Unsettled, line_digest};
 use crate::change::{CodeAt, CommitId, Fate, Interdiff, Line, LineKind, Side, Spot};
 use crate::review::{Finding, Place, Severity, Verdict, likeness};
 
@@ -179,6 +179,12 @@ fn follow(known: &mut Known, ground: &Ground<'_>) {
         }
         return;
     };
+    if !ground.interdiff.known() {
+        if let Some(there) = reads_as_before(known, first, ground) {
+            known.place.line = Some(there.saturating_add(known.trail.above));
+        }
+        return;
+    }
     let spot = |line| Spot { path: place.path.clone(), side: place.side, line };
     let went = |line| match ground.interdiff.fate(&spot(line)) {
         Fate::Kept(there) | Fate::Moved(there) => Some(there),
@@ -200,6 +206,18 @@ fn follow(known: &mut Known, ground: &Ground<'_>) {
     let line = nearest.or_else(|| lines.iter().find(new_side)).map(|line| line.new);
     known.place = KnownPlace { path: landing.path, line, side: Side::New };
     known.trail.above = 0;
+}
+
+/// The line of the change nearest to `first` that reads like a finding's first line: where its code went when the earlier head is in the repository
+/// no more.
+fn reads_as_before(known: &Known, first: u32, ground: &Ground<'_>) -> Option<u32> {
+    let text = known.trail.text.as_ref()?;
+    let number = |line: &Line| match known.place.side {
+        Side::Old => line.old_line(),
+        Side::New => line.new_line(),
+    };
+    let file = ground.new.file(&known.place.path)?;
+    file.lines().filter(|line| line_digest(&line.text) == *text).filter_map(number).min_by_key(|there| there.abs_diff(first))
 }
 
 /// Whether a finding stands in code that was read before and did not change since.

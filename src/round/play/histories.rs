@@ -285,6 +285,14 @@ fn played(reader: Reader, events: &[Event]) -> Result<(), TestCaseError> {
     history.check()
 }
 
+#[test]
+fn with_the_earlier_head_gone_a_finding_stands_where_its_line_is() {
+    let rebased = [Event::Rebase(5, 0), Event::Die(0), Event::Collect, Event::Run];
+    for before in [vec![Event::Defect(7), Event::Dismiss(0)], vec![Event::Defect(7), Event::Run]] {
+        played(Reader::Model, &[before, rebased.to_vec()].concat()).unwrap();
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 80, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
 
