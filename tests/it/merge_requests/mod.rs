@@ -1,6 +1,7 @@
 //! `assize review` in the pipeline of a merge request, against a GitLab that enforces the real rules.
 
 mod asked;
+mod chaos;
 mod edges;
 mod figures;
 mod first_round;

@@ -300,6 +300,7 @@ impl Shared {
                 }
             }
         }
+        let fault = fault.or_else(|| traffic.storm.as_mut().and_then(|storm| storm()));
         (fate, hooks, fault)
     }
 }

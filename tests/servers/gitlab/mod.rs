@@ -129,7 +129,11 @@ struct Traffic {
     calls: Vec<Call>,
     rules: Vec<Rule>,
     death: Option<Death>,
+    storm: Option<Storm>,
 }
+
+/// Decides for each request by itself whether it goes wrong, and how.
+type Storm = Box<dyn FnMut() -> Option<Fault> + Send>;
 
 impl Shared {
     fn world(&self) -> MutexGuard<'_, World> {
@@ -214,9 +218,16 @@ impl GitLab {
         When { shared: Arc::clone(&self.shared), method: method.to_owned(), pattern: pattern.to_owned(), first: 1, count: 1 }
     }
 
+    /// Asks at each request whether it goes wrong, and how.
+    pub(crate) fn storms(&self, storm: impl FnMut() -> Option<Fault> + Send + 'static) {
+        self.shared.traffic().storm = Some(Box::new(storm));
+    }
+
     /// Takes all faults back.
     pub(crate) fn heal(&self) {
-        self.shared.traffic().rules.clear();
+        let mut traffic = self.shared.traffic();
+        traffic.rules.clear();
+        traffic.storm = None;
     }
 
     /// Drops every connection from the request on that comes after `answered` more.

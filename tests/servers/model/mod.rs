@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use prefixes::{Blocks, Text};
-pub(crate) use script::{Answer, Fault};
-use script::{Frame, Script};
+use script::Frame;
+pub(crate) use script::{Answer, Fault, Script};
 
 /// A running server; it ends with the test's runtime.
 pub(crate) struct ModelServer {
@@ -41,6 +41,7 @@ pub(crate) struct Seen {
 struct Inner {
     /// Text that the last user message must contain → what to answer, each once, in order.
     scripts: Vec<(String, Script)>,
+    voice: Option<Voice>,
     seen: Vec<Seen>,
     models: Vec<String>,
     key: Option<String>,
@@ -49,6 +50,9 @@ struct Inner {
     texts: Text,
     blocks: Blocks,
 }
+
+/// Answers whatever no script is for, by what all messages say.
+type Voice = Box<dyn FnMut(&str) -> Script + Send>;
 
 /// A refusal in the words of a protocol: the reason.
 type Refusal = String;
@@ -77,6 +81,12 @@ impl ModelServer {
     /// Answers the next request, whatever it says.
     pub(crate) fn then(&self, script: impl Into<Script>) -> &Self {
         self.when("", script)
+    }
+
+    /// Answers whatever no script is for: it is given all that the messages say.
+    pub(crate) fn speaks(&self, voice: impl FnMut(&str) -> Script + Send + 'static) -> &Self {
+        self.lock().voice = Some(Box::new(voice));
+        self
     }
 
     /// Takes back what was not asked for.
@@ -152,14 +162,23 @@ fn plan(inner: &mut Inner, method: &Method, path: &str, headers: &HeaderMap, bod
     let bad = |why: Refusal| Box::new(refuse(anthropic, StatusCode::BAD_REQUEST, &why));
     let asked = asked.map_err(bad)?;
     let next = inner.scripts.iter().position(|(text, _)| asked.contains(text.as_str()));
-    let next = next.ok_or_else(|| bad(format!("the test has no answer to: {asked}")))?;
-    let (_, script) = inner.scripts.remove(next);
+    let script = match (next, &mut inner.voice) {
+        (Some(next), _) => inner.scripts.remove(next).1,
+        (None, Some(voice)) => voice(&said(body)),
+        (None, None) => return Err(bad(format!("the test has no answer to: {asked}"))),
+    };
     let frames = match &script.answer {
         None => Vec::new(),
         Some(answer) if anthropic => anthropic::frames(answer, inner.blocks.charge(body)),
         Some(answer) => openai::frames(answer, inner.texts.charge(body)),
     };
     Ok((script, frames))
+}
+
+/// All that the messages of a request say, one text.
+fn said(body: &Value) -> String {
+    let messages = body["messages"].as_array().into_iter().flatten();
+    messages.filter_map(|message| message["content"].as_str()).collect::<Vec<_>>().join("\n")
 }
 
 fn refuse(anthropic: bool, status: StatusCode, why: &str) -> Response {
