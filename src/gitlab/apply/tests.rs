@@ -245,6 +245,29 @@ async fn one_failure_does_not_stop_what_does_not_need_it_but_a_dead_token_does()
 }
 
 #[tokio::test]
+async fn no_thread_is_opened_of_which_the_summary_could_not_be_told() {
+    let refused = Answer::json(403, &json!({ "message": "403 Forbidden" }));
+    let state = State { answers: vec![("!5/notes/77", refused)], ..State::default() };
+    let toy = Toy::new(state).await;
+    let edit = Action::EditSummary { note: 77, body: SUMMARY.to_owned() };
+    let applied = toy.apply(&[edit, threads(&["F-1", "F-2"])]).await;
+    assert_eq!(undone(&applied).iter().map(|undone| undone.0.clone()).collect::<Vec<_>>(), vec![Kind::Forbidden; 3]);
+    assert_eq!((toy.posted(), toy.lines()), (Vec::<String>::new(), vec!["PUT !5/notes/77".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_login_page_is_no_consent_to_a_change() {
+    let page = || Answer { status: 200, ..Answer::text(200, "text/html", "<!DOCTYPE html><html><body>Sign in</body></html>") };
+    let mut state = State { answers: vec![("!5/notes/77", page()), ("0001", page())], ..State::default() };
+    state.discuss("F-1", &json!({ "position_type": "file" }));
+    let toy = Toy::new(state).await;
+    let edit = Action::EditSummary { note: 77, body: SUMMARY.to_owned() };
+    let resolve = Action::Resolve { thread: format!("{:040}", 1) };
+    let kinds: Vec<Kind> = undone(&toy.apply(&[edit, resolve]).await).into_iter().map(|undone| undone.0).collect();
+    assert_eq!(kinds, [Kind::NotGitlab, Kind::NotGitlab]);
+}
+
+#[tokio::test]
 async fn a_thread_is_opened_again_before_it_is_answered() {
     let mut state = State::default();
     state.discuss("F-1", &json!({ "position_type": "file" }));
