@@ -53,7 +53,7 @@ pub enum Command {
     #[command(
         after_help = "Examples:\n  assize review                     the working tree against the default branch\n  assize review --base HEAD~1       the last commit and what is not committed\n  git diff main | assize review --diff -"
     )]
-    Review(ReviewArgs),
+    Review(Box<ReviewArgs>),
     /// Post what an earlier job of this merge request found, without asking a model again
     #[command(
         after_help = "Example:\n  assize publish assize-report/result.json     in a later job of the pipeline, with the artifacts of the review's"
@@ -112,15 +112,9 @@ pub struct ReviewArgs {
     /// What to review.
     #[command(flatten)]
     pub source: SourceArgs,
-    /// How to print the result; several may be given
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    pub format: Vec<Format>,
-    /// Where to write it: the first --output takes the first --format, and so on; a format without one goes to standard output
-    #[arg(long, value_name = "FILE")]
-    pub output: Vec<PathBuf>,
-    /// Exit 1 at this verdict or a worse one: never, `minor_issues`, `significant_concerns`; `incomplete` alone or beside either
-    #[arg(long, value_name = "WHAT")]
-    pub fail_on: Option<String>,
+    /// How it ends.
+    #[command(flatten)]
+    pub end: EndArgs,
     /// Only these reviewers, comma-separated, whatever the tier says
     #[arg(long, value_delimiter = ',', value_name = "REVIEWER,…")]
     pub only: Vec<String>,
@@ -139,6 +133,20 @@ pub struct ReviewArgs {
     /// Run the detectors only
     #[arg(long)]
     pub no_model: bool,
+}
+
+/// How a review ends: what is shown, written and posted.
+#[derive(Args, Clone, Debug, Default)]
+pub struct EndArgs {
+    /// How to print the result; several may be given
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Vec<Format>,
+    /// Where to write it: the first --output takes the first --format, and so on; a format without one goes to standard output
+    #[arg(long, value_name = "FILE")]
+    pub output: Vec<PathBuf>,
+    /// Exit 1 at this verdict or a worse one: never, `minor_issues`, `significant_concerns`; `incomplete` alone or beside either
+    #[arg(long, value_name = "WHAT")]
+    pub fail_on: Option<String>,
     /// In the pipeline of a merge request: print what would be posted, and post nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -161,30 +169,15 @@ pub struct PublishArgs {
     /// The result.json of a review of this merge request
     #[arg(value_name = "RESULT")]
     pub result: PathBuf,
-    /// How to print the result; several may be given
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    pub format: Vec<Format>,
-    /// Where to write it: the first --output takes the first --format, and so on; a format without one goes to standard output
-    #[arg(long, value_name = "FILE")]
-    pub output: Vec<PathBuf>,
-    /// Exit 1 at this verdict or a worse one: never, `minor_issues`, `significant_concerns`; `incomplete` alone or beside either
-    #[arg(long, value_name = "WHAT")]
-    pub fail_on: Option<String>,
-    /// Print what would be posted, and post nothing
-    #[arg(long)]
-    pub dry_run: bool,
+    /// How it ends.
+    #[command(flatten)]
+    pub end: EndArgs,
 }
 
 impl PublishArgs {
     /// Returns the options of a review that ends in the same way.
     pub fn as_review(&self) -> ReviewArgs {
-        ReviewArgs {
-            format: self.format.clone(),
-            output: self.output.clone(),
-            fail_on: self.fail_on.clone(),
-            dry_run: self.dry_run,
-            ..ReviewArgs::default()
-        }
+        ReviewArgs { end: self.end.clone(), ..ReviewArgs::default() }
     }
 }
 

@@ -44,12 +44,12 @@ impl Outputs {
 
     /// Reads what was asked for by name. No folder takes anything.
     pub(super) fn named(args: &ReviewArgs) -> Result<Self, Failure> {
-        let formats: &[Format] = if args.format.is_empty() { &[Format::Terminal] } else { &args.format };
-        if args.output.len() > formats.len() {
-            return Err(Failure::usage(format!("{} outputs for {}", args.output.len(), report::plural(formats.len(), "format")))
+        let formats: &[Format] = if args.end.format.is_empty() { &[Format::Terminal] } else { &args.end.format };
+        if args.end.output.len() > formats.len() {
+            return Err(Failure::usage(format!("{} outputs for {}", args.end.output.len(), report::plural(formats.len(), "format")))
                 .hint("give each --output a --format, in the same order"));
         }
-        let named = args.output.iter().cloned().map(Some).chain(std::iter::repeat(None));
+        let named = args.end.output.iter().cloned().map(Some).chain(std::iter::repeat(None));
         let reports = formats.iter().copied().zip(named).collect();
         Ok(Self { reports, story: args.record.clone() })
     }

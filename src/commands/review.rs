@@ -27,7 +27,7 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
     if merge_request::is_job(env) && args.source.diff.is_none() && !args.source.local {
         return merge_request::run(args, None, env, io, style, quiet, pace).await;
     }
-    if args.dry_run {
+    if args.end.dry_run {
         return Err(Failure::usage("--dry-run prints what would be posted, and this is no merge request").hint("leave it out"));
     }
     let outputs = Outputs::of(args, env)?;
@@ -35,7 +35,7 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
     let mut progress = Progress::new(env, quiet);
     progress.section(&mut io.stderr, "read", "Reading the change");
     let input = input::gather(&args.source, env, &mut *io.stdin).await?;
-    let flags = Flags { fail_on: args.fail_on.clone(), models: args.model.clone() };
+    let flags = Flags { fail_on: args.end.fail_on.clone(), models: args.model.clone() };
     let settings = settings::load(input.config.as_ref(), env, &flags, Speaker::Owner)?.settings;
     let (mut voices, circuits) = voices(args, &settings, env, pace).await?;
     let tape = Tape::beside(&mut voices);
@@ -57,7 +57,7 @@ pub async fn run(args: &ReviewArgs, env: &Env, io: &mut Io, style: Style, quiet:
         remember(&circuits, env);
     }
 
-    outputs.write_story(|| story::write(&story_of(&input, &orders, &examined, tape.as_ref(), args.fail_on.as_deref())), env)?;
+    outputs.write_story(|| story::write(&story_of(&input, &orders, &examined, tape.as_ref(), args.end.fail_on.as_deref())), env)?;
     let Examined { review, shown, .. } = examined;
     outputs.write(&review, &shown, None, env, io, style)?;
     Ok(review::exit(review.verdict, &review.incomplete, settings.fail_on))

@@ -132,19 +132,19 @@ pub async fn run(
         number,
         task: &task,
         rule_pages: &rule_pages,
-        dry_run: args.dry_run,
+        dry_run: args.end.dry_run,
         secondhand,
     };
     let published = Box::pin(stop::soon_after(&stop, closing.publish(&gitlab))).await.flatten();
     progress.end(&mut io.stderr);
 
-    outputs.write_story(|| story::write(&story_of(&input, &orders, &examined, tape.as_ref(), args.fail_on.as_deref())), env)?;
+    outputs.write_story(|| story::write(&story_of(&input, &orders, &examined, tape.as_ref(), args.end.fail_on.as_deref())), env)?;
     let Examined { review, shown, .. } = &examined;
     let told = published.as_ref().ok().and_then(|published| published.told.as_ref());
     outputs.write(review, shown, told, env, io, style)?;
     // The result is in the artifacts, whatever GitLab said.
     let kept = |failure: Failure| if secondhand { failure } else { kept(failure) };
-    end(published.map_err(kept)?, review, &stage, args.dry_run, io).map_err(kept)
+    end(published.map_err(kept)?, review, &stage, args.end.dry_run, io).map_err(kept)
 }
 
 /// A failure after the review was done says where it is.
@@ -204,7 +204,7 @@ async fn enter(gitlab: &Gitlab, job: &Job, args: &ReviewArgs, env: &Env, pace: &
     };
     let mut remarks = Vec::new();
     let policy = Policy::read(gitlab, job, &scene.request.target_branch, env, &mut remarks).await?;
-    let flags = Flags { fail_on: args.fail_on.clone(), models: args.model.clone() };
+    let flags = Flags { fail_on: args.end.fail_on.clone(), models: args.model.clone() };
     let effective = settings::load(policy.config.as_ref(), env, &flags, Speaker::SourceBranch)?;
     only_tightens(args, &effective, policy.config.as_ref())?;
     let settings = effective.settings;
