@@ -6,6 +6,7 @@ mod edges;
 mod figures;
 mod first_round;
 mod forks;
+mod histories;
 mod hostile;
 mod killed;
 mod later;
