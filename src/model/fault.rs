@@ -136,6 +136,8 @@ fn kind(status: StatusCode, page: bool, body: &str) -> Kind {
         404 | 500 | 501 if said(speaks_of_tools) => Kind::Refused,
         400 if said(speaks_of_no_model) => Kind::NotAModel,
         408 => Kind::TimedOut,
+        // Web servers say so to a POST: no model is behind this address, and none will be.
+        501 => Kind::NotAModel,
         409 | 425 | 500..=599 => Kind::Unavailable,
         400 if wrong_key => Kind::Credentials,
         401 => Kind::Credentials,

@@ -55,6 +55,12 @@ fn every_status_has_its_kind() {
         (403, "<!DOCTYPE html><title>Blocked</title>", Kind::NotAModel),
         (408, "", Kind::TimedOut),
         (500, r#"{"error":{"message":"oops"}}"#, Kind::Unavailable),
+        (
+            501,
+            "<!DOCTYPE HTML><html><body><h1>Error response</h1><p>Message: Unsupported method ('POST').</p></body></html>",
+            Kind::NotAModel,
+        ),
+        (501, "", Kind::NotAModel),
         (502, "<html>Bad Gateway</html>", Kind::Unavailable),
         (503, "", Kind::Unavailable),
         (529, "", Kind::Unavailable),
@@ -95,6 +101,22 @@ fn no_message_holds_the_key_and_each_is_one_line_with_the_endpoint() {
     let body = json!({ "type": "error", "error": { "type": "api_error", "message": format!("key {KEY} failed") } });
     let error = classify(&Error::ChatResponse { model_iden: iden(), body }, &call(), true);
     assert_eq!(error.message, "anthropic/claude at https://host/v1: an error instead of the rest of the answer (key [key] failed)");
+}
+
+#[test]
+fn an_address_without_a_model_behind_it_says_what_to_check() {
+    for (status, body) in [
+        (501, "<!DOCTYPE HTML><html><body><p>Unsupported method ('POST').</p></body></html>"),
+        (405, "<html><head><title>405 Not Allowed</title></head><body><center>nginx</center></body></html>"),
+        (404, "<!DOCTYPE html><html><title>Not found</title></html>"),
+        (200, "<!DOCTYPE html><html><body>Sign in</body></html>"),
+    ] {
+        let message = classify(&streamed(status, &[("content-type", "text/html")], body), &call(), false).message;
+        let expected = format!(
+            "anthropic/claude at https://host/v1: not a model endpoint ({status} with a web page); check `base_url` and `kind` of the provider"
+        );
+        assert_eq!(message, expected);
+    }
 }
 
 #[test]
