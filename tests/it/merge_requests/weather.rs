@@ -196,7 +196,7 @@ async fn table(round: Round) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "it takes minutes: cargo test --test it weather -- --ignored"]
+#[ignore = "it takes minutes, .ci/run has a step for it: cargo test --test it weather -- --ignored"]
 async fn a_first_round_survives_every_fault_at_every_request() {
     insta::assert_snapshot!(table(Round::First).await, @r#"
     GET discussions #1, for good
@@ -259,7 +259,7 @@ async fn a_first_round_survives_every_fault_at_every_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "it takes minutes: cargo test --test it weather -- --ignored"]
+#[ignore = "it takes minutes, .ci/run has a step for it: cargo test --test it weather -- --ignored"]
 async fn a_later_round_survives_every_fault_at_every_request() {
     insta::assert_snapshot!(table(Round::Later).await, @r#"
     GET discussions #1, for good
