@@ -43,6 +43,8 @@ pub enum GitlabErrorKind {
     Superseded,
     /// What answers is not GitLab's API.
     NotGitlab,
+    /// Nobody that this machine trusts vouches for the server's certificate.
+    Untrusted,
     /// This GitLab is older than what is needed.
     TooOld {
         /// The oldest that has it.
@@ -81,6 +83,9 @@ impl GitlabErrorKind {
             Self::Conflict => "run the job again",
             Self::Superseded => "nothing to do: the pipeline of the newer commit reviews it",
             Self::NotGitlab => "check CI_API_V4_URL, and whether a proxy or a login page stands in between",
+            Self::Untrusted => {
+                "let CI_SERVER_TLS_CA_FILE, as the runner sets it, or SSL_CERT_FILE name a file with the certificates of the authority that signed it"
+            }
             Self::TooLarge => "nothing to do on this side: what is above the limit is left out",
             Self::NoDiff => "check that the merge request has commits, and run the job again",
             Self::Unavailable => "run the job again when GitLab is up",
@@ -95,7 +100,7 @@ impl GitlabErrorKind {
     pub const fn exit(&self) -> Exit {
         match self {
             Self::Unauthorized | Self::Forbidden | Self::NoReviewer | Self::NotFound => Exit::Refused,
-            Self::TooOld { .. } => Exit::Usage,
+            Self::TooOld { .. } | Self::Untrusted => Exit::Usage,
             Self::PositionRefused
             | Self::Refused
             | Self::RateLimited { .. }
@@ -245,6 +250,9 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
+/// How the TLS library begins to say that it does not trust a server.
+const BAD_CERTIFICATE: &str = "invalid peer certificate";
+
 /// Reads an error below HTTP. `begun`: an answer had begun.
 pub(super) fn broken(method: &Method, error: &reqwest::Error, begun: bool) -> Fault {
     let cause = if error.is_timeout() { "no complete answer in time".to_owned() } else { line(&innermost(error)) };
@@ -253,7 +261,11 @@ pub(super) fn broken(method: &Method, error: &reqwest::Error, begun: bool) -> Fa
     }
     // A connection that failed to open has carried nothing.
     if error.is_connect() && !begun {
-        return Fault::new(GitlabErrorKind::Unavailable, format!("no connection to GitLab: {cause}"));
+        let host = error.url().and_then(|url| url.host_str()).unwrap_or("GitLab");
+        if cause.contains(BAD_CERTIFICATE) {
+            return Fault::new(GitlabErrorKind::Untrusted, format!("no connection to {host}, whose certificate is not trusted: {cause}"));
+        }
+        return Fault::new(GitlabErrorKind::Unavailable, format!("no connection to {host}: {cause}"));
     }
     Fault::new(unclear(method), format!("the connection to GitLab broke: {cause}"))
 }

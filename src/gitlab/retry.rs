@@ -58,6 +58,7 @@ impl Retry {
             | GitlabErrorKind::Conflict
             | GitlabErrorKind::Superseded
             | GitlabErrorKind::NotGitlab
+            | GitlabErrorKind::Untrusted
             | GitlabErrorKind::TooOld { .. }
             | GitlabErrorKind::TooLarge
             | GitlabErrorKind::NoDiff

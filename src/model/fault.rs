@@ -184,6 +184,10 @@ fn transport(error: &(dyn std::error::Error + 'static), call: &Call, answered: b
         Some(error) if error.is_builder() => {
             call.error(Kind::Refused, &format!("the request could not be made ({cause}); check `base_url`, `headers` and the key"))
         }
+        Some(error) if error.is_connect() && cause.contains("invalid peer certificate") => call.error(
+            Kind::NotAModel,
+            &format!("its certificate is not trusted ({cause}); let SSL_CERT_FILE name a file with the certificates of the authority that signed it"),
+        ),
         Some(error) if error.is_connect() => {
             call.error(Kind::Unavailable, &format!("no connection ({cause}); check `base_url`, the proxy and the certificates"))
         }

@@ -11,6 +11,7 @@ mod hostile;
 mod killed;
 mod later;
 mod moves;
+mod network;
 mod people;
 mod pipelines;
 mod places;
