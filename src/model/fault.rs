@@ -136,13 +136,12 @@ fn kind(status: StatusCode, page: bool, body: &str) -> Kind {
         404 | 500 | 501 if said(speaks_of_tools) => Kind::Refused,
         400 if said(speaks_of_no_model) => Kind::NotAModel,
         408 => Kind::TimedOut,
-        // Web servers say so to a POST: no model is behind this address, and none will be.
-        501 => Kind::NotAModel,
+        // Web servers say 501 to a POST: no model is behind this address, and none will be.
+        404 | 405 | 501 => Kind::NotAModel,
         409 | 425 | 500..=599 => Kind::Unavailable,
         400 if wrong_key => Kind::Credentials,
         401 => Kind::Credentials,
         403 if !page => Kind::Credentials,
-        404 | 405 => Kind::NotAModel,
         400..=499 if !page => Kind::Refused,
         _ => Kind::NotAModel,
     }
