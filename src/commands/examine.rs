@@ -19,9 +19,9 @@ use crate::report::{Told, plural};
 use crate::review::brief::{self, RequestWords};
 use crate::review::risk::Forced;
 use crate::review::{
-    self, Boundary, Checked, Choice, Claim, Coverage, FileRead, Finding, FollowUp, Gap, Ground, Group, LeftOut, Mode, ModelClass, Outcome,
-    Prompts, Review, ReviewerName, ReviewerReport, Roster, Severity, Spending, Spent, Standing, Subject, Tier, Verdict, groups, risk,
-    roster,
+    self, Boundary, Checked, Choice, Claim, Coverage, FileRead, Finding, FollowUp, Gap, Ground, Group, LeftOut, MAX_JUDGED, Mode,
+    ModelClass, Outcome, Prompts, Review, ReviewerName, ReviewerReport, Roster, Severity, Spending, Spent, Standing, Subject, Tier,
+    Verdict, groups, risk, roster,
 };
 use crate::settings::Settings;
 use crate::yaml;
@@ -421,7 +421,17 @@ async fn with_reviewers(roster: &Roster, panel_: &Panel<'_>, hits: Checked, fiel
     if by_models && !findings.iter().all(review::is_detected) {
         let prompt = judge_prompt(&sitting.prompts.coordinator, settings);
         let class = judge_class(&prompt, sitting.tier);
-        let Judged { judgements, mut report, spent: used } = coordinate(&prompt, class, &findings, panel_).await;
+        // They are sorted: what is beyond are the mildest.
+        let judged = &findings[..findings.len().min(MAX_JUDGED)];
+        let Judged { judgements, mut report, spent: used } = coordinate(&prompt, class, judged, panel_).await;
+        if judged.len() < findings.len() {
+            let what = format!(
+                "the coordinator judged {} of {}; the others stand as the reviewers left them",
+                judged.len(),
+                plural(findings.len(), "finding")
+            );
+            incomplete.push(Gap { what, by_budget: true });
+        }
         report.claims = judgements.len();
         spent.extend(used);
         if let Outcome::Failed { why, by_budget } = &report.outcome {

@@ -12,6 +12,8 @@ use super::{Cited, Claim, Confidence, Quoted, ReviewerName, Severity, Source};
 
 /// Most findings that are read from one answer.
 const MAX_FINDINGS: usize = 100;
+/// Most findings that a judge is asked about: it answers for each of them.
+pub const MAX_JUDGED: usize = MAX_FINDINGS;
 /// Longest title, in characters.
 const MAX_TITLE_CHARS: usize = 200;
 /// Longest body, in characters.

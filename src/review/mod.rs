@@ -22,7 +22,7 @@ mod roster;
 mod suggest;
 mod tool;
 
-pub use answer::{Answer, Decision, Judgement, calls_in, claims, findings_schema, json_in, judgements, verdict_schema};
+pub use answer::{Answer, Decision, Judgement, MAX_JUDGED, calls_in, claims, findings_schema, json_in, judgements, verdict_schema};
 pub use boundary::{Boundary, visible};
 pub use check::{Ground, check, outside};
 pub use ending::{Gate, exit};

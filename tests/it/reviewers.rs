@@ -251,3 +251,29 @@ async fn a_run_leaves_a_story_that_repeats_it_without_the_server() {
     assert!(second.ends_with(&first), "first:\n{first}\nsecond:\n{second}{}", text(&replayed.stderr));
     assert!(second.contains("quality      grep digest") && second.contains("coordinator  submits 1 judgement"), "{second}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_findings_than_a_coordinator_can_judge_are_shown_and_said() {
+    let server = ModelServer::start().await;
+    let repo = repo();
+    let lines: Vec<String> = (1..=120).map(|number| format!("value_{number} = {number}")).collect();
+    repo.write("src/session.py", lines.join("\n") + "\n");
+    repo.write(".assize.yml", config("openai", &server));
+    let claim = |number: usize| {
+        json!({ "title": format!("a{number} b{number} c{number}"), "severity": "suggestion", "path": "src/session.py",
+            "quote": format!("value_{number} = {number}"), "body": format!("d{number} e{number} f{number}"), "confidence": 0.9 })
+    };
+    server.speaks(move |said| {
+        let claims = |numbers: std::ops::RangeInclusive<usize>| submit(&json!(numbers.map(claim).collect::<Vec<_>>())).into();
+        if said.contains("# Your part: Coordinator") {
+            assert!(said.contains("\nC-100 ") && !said.contains("\nC-101 "), "it is asked about more than it can answer");
+            return Answer::default().call("call-2", "submit_verdict", r#"{"judgements": []}"#).into();
+        }
+        if said.contains("# Your part: Quality") { claims(1..=60) } else { claims(61..=120) }
+    });
+    let output = run(&repo, &["--only", "quality,security", "--format", "json"], &[("ACME_KEY", "sk-test-1")]).await;
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr)));
+    assert_eq!((output.status.code(), result["findings"].as_array().expect("findings").len()), (Some(5), 120), "{result}");
+    let said = "the coordinator judged 100 of 120 findings; the others stand as the reviewers left them";
+    assert_eq!(result["incomplete"][0]["what"], said, "{}", result["incomplete"]);
+}

@@ -178,7 +178,10 @@ async fn a_certificate_that_nobody_vouches_for_is_named_with_what_to_set() {
     let gitlab_port = authority.front(&shop.gitlab.url()).await;
     let (code, said) = run(&shop, &format!("https://127.0.0.1:{gitlab_port}/api/v4"), &[]).await;
     assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("no connection to 127.0.0.1, whose certificate is not trusted") && said.contains("CI_SERVER_TLS_CA_FILE"), "{said}");
+    assert!(
+        said.contains("no connection to 127.0.0.1, whose certificate is not trusted") && said.contains("CI_SERVER_TLS_CA_FILE"),
+        "{said}"
+    );
 
     // GitLab's is known, the model server's is not: the detectors' findings are posted, and the reader's failure says why.
     let file = authority.file();
