@@ -49,6 +49,8 @@ pub struct Head {
     pub state: RequestState,
     /// The tip of its source branch; none as long as GitLab has made no diff.
     pub head: Option<CommitId>,
+    /// How many notes people and bots have written; none if GitLab does not say.
+    pub notes: Option<u64>,
 }
 
 /// A version of the diff of a merge request.

@@ -83,6 +83,7 @@ pub(super) struct Request {
     web_url: String,
     draft: Option<bool>,
     sha: Option<String>,
+    user_notes_count: Option<u64>,
     diff_refs: Option<Refs>,
 }
 
@@ -117,7 +118,7 @@ impl Request {
 
     pub(super) fn head(&self) -> Head {
         let head = self.refs().map(|refs| refs.head).or_else(|| CommitId::parse(self.sha.as_deref()?));
-        Head { state: self.state(), head }
+        Head { state: self.state(), head, notes: self.user_notes_count }
     }
 
     pub(super) fn with(self, refs: DiffRefs) -> MergeRequest {
@@ -137,6 +138,7 @@ impl Request {
             source_branch: self.source_branch,
             target_branch: self.target_branch,
             source_project: self.source_project_id,
+            notes: self.user_notes_count,
             refs,
         }
     }

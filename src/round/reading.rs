@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest as _, Sha256};
 
 use super::marker::{self, FindingMark, Keys, Mark, ReplyMark, Seal};
-use super::state::{FindingId, NewestNote, State, StateError, ThreadRef};
+use super::state::{FindingId, NewestNote, Posting, State, StateError, ThreadRef};
 use super::{Note, Person, Thread};
 
+/// What every summary begins with. A note of the bot's own that begins so is the summary, whatever became of its marker.
+pub const HEADLINE: &str = "### Assize: ";
 /// The most of a person's note that is read, in bytes.
 const MAX_SAID_BYTES: usize = 64 << 10;
 
@@ -139,7 +141,7 @@ pub fn read(threads: &[Thread], bots: &Bots, keys: &Keys) -> Conversation {
         Conversation { summary: None, threads: BTreeMap::new(), newest_note: None, said: Vec::new(), awards: Vec::new() };
     for thread in threads {
         let Some(first) = thread.notes.first() else { continue };
-        match believed(first, bots, keys) {
+        match believed(first, bots, keys).or_else(|| unmarked(first, bots)) {
             Some(Mark::Summary(state)) => {
                 let found = Summary { note: first.id, own: first.author.id == bots.current, body: first.body.clone(), state };
                 if conversation.summary.as_ref().is_none_or(|before| rank(&found) > rank(before)) {
@@ -182,14 +184,15 @@ fn beginning(body: &str) -> &str {
     &body[..end]
 }
 
-/// Which of several summaries counts: one that a newer program guards, then a readable one, of the current bot, of the latest round, the newest.
-fn rank(summary: &Summary) -> (u8, bool, u32, u64) {
-    let (readable, round) = match &summary.state {
-        Err(StateError::TooOld { .. }) => (2, u32::MAX),
-        Ok(state) => (1, state.last().map_or(0, |round| round.number)),
-        Err(StateError::Unreadable(_)) => (0, 0),
+/// Which of several summaries counts: one that a newer program guards, then a readable one, of the current bot, of the latest round, one that was
+/// posted to its end, the newest.
+fn rank(summary: &Summary) -> (u8, bool, u32, bool, u64) {
+    let (readable, round, done) = match &summary.state {
+        Err(StateError::TooOld { .. }) => (2, u32::MAX, true),
+        Ok(state) => (1, state.last().map_or(0, |round| round.number), state.last().is_some_and(|last| last.posting == Posting::Done)),
+        Err(StateError::Unreadable(_)) => (0, 0, false),
     };
-    (readable, summary.own, round, summary.note)
+    (readable, summary.own, round, done, summary.note)
 }
 
 fn believed(note: &Note, bots: &Bots, keys: &Keys) -> Option<Mark> {
@@ -198,6 +201,19 @@ fn believed(note: &Note, bots: &Bots, keys: &Keys) -> Option<Mark> {
     }
     let (mark, seal) = marker::read(&note.body, keys)?;
     (note.author.id == bots.current || seal == Seal::Valid).then_some(mark)
+}
+
+/// A summary of the current bot whose marker somebody cut off, or wrote something behind.
+fn unmarked(note: &Note, bots: &Bots) -> Option<Mark> {
+    let ours = !note.system && note.author.id == bots.current && note.body.starts_with(HEADLINE);
+    ours.then(|| Mark::Summary(Err(StateError::Unreadable("its marker is not where it belongs".to_owned()))))
+}
+
+/// Returns whether a user who is listed as a former bot left markers that cannot be believed, because another key sealed them.
+pub fn has_broken_seals(threads: &[Thread], bots: &Bots, keys: &Keys) -> bool {
+    let former = |note: &&Note| !note.system && note.author.id != bots.current && bots.former.contains(&note.author.id);
+    let first = threads.iter().filter_map(|thread| thread.notes.first());
+    first.filter(former).any(|note| matches!(marker::read(&note.body, keys), Some((_, Seal::Broken))))
 }
 
 fn is_bot(person: &Person, bots: &Bots) -> bool {
@@ -231,6 +247,16 @@ fn marked(thread: &Thread, first: &Note, mark: FindingMark, bots: &Bots, keys: &
 }
 
 impl Conversation {
+    /// Returns whether the bot has written nothing between the reading of `earlier` and this one: summary, threads and replies are the same.
+    pub fn is_as_left(&self, earlier: &Self) -> bool {
+        let summary = |there: &Self| there.summary.as_ref().map(|summary| (summary.note, summary.body.clone()));
+        let threads = |there: &Self| {
+            let threads = there.threads.iter().map(|(id, marked)| (*id, marked.thread.clone(), marked.replies.clone()));
+            threads.collect::<Vec<_>>()
+        };
+        summary(self) == summary(earlier) && threads(self) == threads(earlier)
+    }
+
     /// Returns the conversation with reactions to notes; those of bots, and to notes that open no finding's thread, are left out.
     #[must_use]
     pub fn with_awards(mut self, awards: Vec<Award>, bots: &Bots) -> Self {

@@ -30,6 +30,8 @@ pub struct MergeRequest {
     pub target_branch: String,
     /// Number of the project that the source branch is in; another one for a fork, none for a fork that is gone.
     pub source_project: Option<u64>,
+    /// How many notes people and bots have written; none if GitLab does not say.
+    pub notes: Option<u64>,
     /// The three commits that positions are made of.
     pub refs: DiffRefs,
 }

@@ -123,35 +123,41 @@ impl Case<'_> {
         if self.by.last.is_some_and(|last| last.posting == Posting::Begun && last.number == round) {
             next.due = Some((None, Then::Resolve));
         }
-        if !self.seen && returned(known, self.by.ground) {
+        if Self::is_unchecked(known) || (!self.seen && returned(known, self.by.ground)) {
             next.asks.push((Matter::Returned, None, None));
         }
     }
 
     /// A decision of a person: it may have been taken back, and the code may have got worse.
     fn dismissed(&self, known: &mut Known, next: &mut Next) {
+        // Then the thread of what was granted may not be resolved yet.
+        let died = self.by.last.is_some_and(|last| last.posting == Posting::Begun);
         if let Some(dismissal) = &self.heard.dismissed {
             known.status = Status::Dismissed { by: dismissal.by.username.clone(), why: dismissal.why.clone() };
         } else if let Some(marked) = self.marked
             && marked.resolution == Resolution::Open
-            && !is_granted(marked)
+            && !(died && is_granted(marked))
         {
             // The note is gone or says otherwise, the reaction was withdrawn, or the thread was opened again.
             known.status = Status::Open;
             return;
         }
-        let died = self.by.last.is_some_and(|last| last.posting == Posting::Begun);
         if died && self.marked.is_some_and(is_granted) {
             next.due = Some((None, Then::Resolve));
         }
         let changed = is_changed(self.code, self.by.ground.interdiff);
-        if self.seen && changed {
+        if Self::is_unchecked(known) || (self.seen && changed) {
             next.asks.push((Matter::Worse, None, None));
         } else if changed && self.looked(known) {
             // Its code went. What stands at its place from now on is something else, and was dismissed by nobody.
             known.place.line = None;
             known.trail.above = 0;
         }
+    }
+
+    /// Whether a question about a finding that is closed was never answered.
+    fn is_unchecked(known: &Known) -> bool {
+        !known.status.is_open() && known.trail.unsettled == Some(Unsettled::Unchecked)
     }
 
     /// Whether the detectors that saw it have looked again.
@@ -164,6 +170,10 @@ impl Case<'_> {
         if let Some(dismissal) = &self.heard.dismissed {
             known.status = Status::Dismissed { by: dismissal.by.username.clone(), why: dismissal.why.clone() };
             known.trail.unsettled = None;
+            return;
+        }
+        if let Some(granted) = self.granted(known) {
+            known.status = granted;
             return;
         }
         let claim = self.marked.and_then(claim_in);
@@ -182,7 +192,7 @@ impl Case<'_> {
         }
         let contradicted = match claim {
             None => false,
-            Some(_) if self.changed(known) => true,
+            Some(_) if self.changed(known) && !self.is_merely_forgotten(known) => true,
             // GitLab resolves what is outdated. The code is as it was, and nobody decided anything.
             Some(None) => self.marked.is_some_and(|marked| marked.resolution != Resolution::Open),
             Some(Some(person)) => {
@@ -201,6 +211,19 @@ impl Case<'_> {
         if contradicted {
             still_there(known, next);
         }
+    }
+
+    /// What the bot had granted to a person, where the summary that said so is lost.
+    fn granted(&self, known: &Known) -> Option<Status> {
+        let marked = self.marked.filter(|marked| marked.resolution == Resolution::ByBot && is_granted(marked))?;
+        let again = marked.replies.iter().any(|reply| [Answer::Back, Answer::Worse].iter().any(|answer| answer.word() == reply.kind));
+        let objection = self.heard.objection.as_ref().filter(|_| !again && known.trail.unsettled.is_none())?;
+        Some(Status::Dismissed { by: objection.by.username.clone(), why: replies::as_reason(&objection.words) })
+    }
+
+    /// Whether nothing says that the code changed but that nobody knows what it was: its line still reads as it did.
+    fn is_merely_forgotten(&self, known: &Known) -> bool {
+        known.status == Status::Open && known.trail.unsettled.is_none() && reads_as_it_did(known, self.by.ground)
     }
 
     /// Somebody disagrees or asks, and was not answered yet.
@@ -229,6 +252,12 @@ fn claim_in(marked: &Marked) -> Option<Option<Person>> {
     }
 }
 
+/// Whether, without the earlier change, the first line of a finding is still in its file.
+fn reads_as_it_did(known: &Known, ground: &Ground<'_>) -> bool {
+    let (Some(text), Some(file)) = (&known.trail.text, ground.new.file(&known.place.path)) else { return false };
+    !ground.interdiff.known() && file.lines().any(|line| line.kind != LineKind::Removed && line_digest(&line.text) == *text)
+}
+
 fn still_there(known: &mut Known, next: &mut Next) {
     known.trail.unsettled = Some(Unsettled::Owed);
     next.due = Some((Some(Answer::Still), Then::Reopen));
@@ -244,14 +273,14 @@ fn returned(known: &Known, ground: &Ground<'_>) -> bool {
         })
 }
 
-/// Notes that a question was not answered. What is closed stays so: nothing is held against it.
+/// Notes that a question was not answered. What is closed stays so until it is.
 fn leave_open(reconciled: &mut Reconciled, id: FindingId, matter: Matter) {
-    let unsettled = match matter {
-        Matter::Fixed => Unsettled::Unchecked,
-        Matter::Objection | Matter::Question => Unsettled::Unanswered,
-        Matter::Returned | Matter::Worse => return,
+    let (unsettled, open) = match matter {
+        Matter::Fixed => (Unsettled::Unchecked, true),
+        Matter::Returned | Matter::Worse => (Unsettled::Unchecked, false),
+        Matter::Objection | Matter::Question => (Unsettled::Unanswered, true),
     };
-    if let Some(known) = reconciled.known.iter_mut().find(|known| known.id == id && known.status.is_open()) {
+    if let Some(known) = reconciled.known.iter_mut().find(|known| known.id == id && known.status.is_open() == open) {
         // That its code changed must not be forgotten for a question that came with it.
         known.trail.unsettled = known.trail.unsettled.filter(|before| *before == Unsettled::Unchecked).or(Some(unsettled));
     }
@@ -345,7 +374,8 @@ pub fn conclude(reconciled: &mut Reconciled, asked: &[Asked], answers: &[FollowU
                     seen.sight = Sight::Worse;
                 }
                 let answer = by_index.get(&index).map(|answer| answer.reply.clone()).unwrap_or_default();
-                if known.trail.unsettled == Some(Unsettled::Unanswered) || asked.question.matter == Matter::Fixed {
+                let checked = matches!(asked.question.matter, Matter::Fixed | Matter::Returned | Matter::Worse);
+                if known.trail.unsettled == Some(Unsettled::Unanswered) || checked {
                     known.trail.unsettled = known.trail.unsettled.filter(|unsettled| *unsettled == Unsettled::Owed);
                 }
                 if let Some((kind, then)) = due {
@@ -381,7 +411,8 @@ fn fixed(
             }
             let claimed = marked.is_some_and(|marked| claim_in(marked).is_some());
             // The lines themselves are as they were: who resolved the thread has seen them.
-            let decided = person.filter(|person| code == Some(CodeAt::Near) && by.people.may_dismiss(person, known.severity));
+            let stand = code == Some(CodeAt::Near) || reads_as_it_did(known, by.ground);
+            let decided = person.filter(|person| stand && by.people.may_dismiss(person, known.severity));
             if let Some(person) = decided.filter(|_| claimed) {
                 let why = replies::reason_of(by.conversation, known, person);
                 known.status = Status::Dismissed { by: person.username.clone(), why };

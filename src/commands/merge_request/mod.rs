@@ -111,11 +111,12 @@ pub async fn run(
     let work = Box::pin(async {
         let mut examined = examine_prepared(prepared, &input, settings, &orders, voices).await?;
         let held = Held { stage: &stage, against: &against, task: &task, round: number };
+        let read = examined.review.complete();
         let reconciled = held.against(&mut examined).await;
-        Ok::<_, Failure>((examined, reconciled))
+        Ok::<_, Failure>((examined, reconciled, read))
     });
     let work = with_heartbeat(work, &mut progress, &mut *io.stderr);
-    let (examined, reconciled) = Box::pin(unless(&stop, work)).await??;
+    let (examined, reconciled, read) = Box::pin(unless(&stop, work)).await??;
     if let Some(circuits) = circuits {
         remember(&circuits, env);
     }
@@ -129,6 +130,7 @@ pub async fn run(
         input: &input,
         examined: &examined,
         reconciled: &reconciled,
+        read,
         number,
         task: &task,
         rule_pages: &rule_pages,
@@ -213,6 +215,10 @@ async fn enter(gitlab: &Gitlab, job: &Job, args: &ReviewArgs, env: &Env, pace: &
     let conversation = round::reading::read(&scene.threads, &bots, &keys);
     let conversation = ledger::with_reactions(gitlab, &scene, &bots, conversation).await?;
     let remembered = conversation.remembered();
+    if round::reading::has_broken_seals(&scene.threads, &bots, &keys) {
+        let why = "notes of a former bot were sealed with another key and are not believed; seals outlive a token where ASSIZE_KEY is set";
+        remarks.push(why.to_owned());
+    }
     match &remembered {
         Ok(Remembered { origin: Origin::Rebuilt, .. }) => {
             remarks.push("the summary of earlier rounds is gone or damaged; what is known of them was taken from their threads".to_owned());

@@ -65,6 +65,8 @@ pub(super) struct Closing<'a> {
     pub(super) examined: &'a Examined,
     /// The findings held against the earlier rounds.
     pub(super) reconciled: &'a Reconciled,
+    /// All that was to be read was read, whatever became of questions about earlier findings: those are asked again without it.
+    pub(super) read: bool,
     /// The round's number.
     pub(super) number: u32,
     /// What the run had to do.
@@ -94,10 +96,17 @@ impl Closing<'_> {
             return Ok(Published::nothing(review));
         }
         let refs = &scene.request.refs;
-        if let Some(over) = self.moved_on(gitlab.head(scene.target).await?) {
+        let fresh = self.fresh(gitlab).await?;
+        // The last look before anything is written: who comes later sees what this run writes.
+        let now = gitlab.head(scene.target).await?;
+        // Where nobody wrote, nothing has to be read again.
+        let raced = now.notes != scene.request.notes && {
+            let there = gitlab.threads(scene.target).await?;
+            !round::reading::read(&there, bots, keys).is_as_left(conversation)
+        };
+        if let Some(over) = self.moved_on(now).or_else(|| raced.then_some(Over::Raced)) {
             return Ok(Published { over: Some(over), ..Published::nothing(review) });
         }
-        let fresh = self.fresh(gitlab).await?;
         let number = self.number;
         let mut reconciled = self.reconciled.clone();
         let verdict = reconciled.verdict();
@@ -229,7 +238,7 @@ impl Closing<'_> {
             tier: review.tier.tier,
             forced_tier: asked.forced.as_ref().map(|forced| forced.tier),
             verdict,
-            complete: review.complete()
+            complete: self.read
                 && match (self.task, lifted) {
                     (Work::Review(_), None) => true,
                     // Behind a lifted gate nobody read.
@@ -274,7 +283,8 @@ impl Closing<'_> {
             Work::Review(_) => review.mode == Mode::Reviewed,
             Work::Recheck { .. } | Work::Conversation | Work::Nothing => self.examined.sitting.is_some(),
         };
-        let reliance = Reliance { complete: record.complete, reviewed: read && !self.secondhand, overridden: lifted.is_some() };
+        let reliance =
+            Reliance { complete: record.complete && review.complete(), reviewed: read && !self.secondhand, overridden: lifted.is_some() };
         let vote = plan::vote(policy, reconciled.verdict(), reliance);
         let state = earlier.after(record.clone(), reconciled.known.clone(), reconciled.next_id);
         let state = match record.posting {
@@ -311,7 +321,7 @@ impl Closing<'_> {
                 policy,
                 vote,
                 bot: fresh.bot,
-                complete: if lifted.is_some() { review.complete() } else { record.complete },
+                complete: review.complete() && (lifted.is_some() || record.complete),
                 reviewed: read,
                 lifted: lifted.as_ref().map(|lifted| Lifted { by: &lifted.by, why: &lifted.why, head: &lifted.head }),
                 undone,

@@ -51,6 +51,8 @@ pub(super) enum Over {
         /// GitLab's, if it is known.
         now: Option<CommitId>,
     },
+    /// Another job of the merge request has posted while this one was reviewing.
+    Raced,
     /// It was merged.
     Merged,
     /// It was closed.
@@ -86,6 +88,7 @@ impl fmt::Display for Over {
                 let now = now.as_ref().map_or("another head", CommitId::short);
                 write!(f, "superseded: this job is for {}, and the merge request is at {now}; the newer pipeline reviews it", job.short())
             }
+            Self::Raced => f.write_str("superseded: another job of this merge request has posted meanwhile"),
             Self::Merged => f.write_str("nothing to do: the merge request is merged"),
             Self::Closed => f.write_str("nothing to do: the merge request is closed"),
             Self::Train => f.write_str("nothing to do: a merge train is no place for a review"),

@@ -9,6 +9,7 @@ use crate::comment::page::Page;
 use crate::comment::phrases::{listed, person, title};
 use crate::report::plural;
 use crate::review::{Mode, Outcome, Review, Severity};
+use crate::round::reading::HEADLINE;
 use crate::round::{FindingId, Origin, Status};
 
 /// Gaps, and things undone, that are told one by one.
@@ -16,7 +17,7 @@ const MAX_TOLD: usize = 12;
 
 /// Returns headline, second line, and warnings.
 pub(super) fn lines(facts: &Facts<'_>, open: &[Open<'_>], page: &Page<'_>) -> Vec<String> {
-    let first = format!("### Assize: {}{}", headline(facts, open), limits(facts));
+    let first = format!("{HEADLINE}{}{}", headline(facts, open), limits(facts));
     let second = second(facts, open, page);
     let mut lines = vec![if second.is_empty() { first } else { format!("{first}\n{second}") }];
     lines.extend(lifted(facts, page));

@@ -58,6 +58,7 @@ async fn a_merge_request_is_read_through_its_target_project() {
         source_branch: "cache".to_owned(),
         target_branch: "main".to_owned(),
         source_project: Some(43),
+        notes: None,
         refs: refs(),
     };
     assert_eq!(gitlab(&server).merge_request(TARGET, WAIT).await, Ok(expected));
@@ -93,7 +94,7 @@ async fn the_head_is_one_request() {
         (json!({ "state": "closed" }), RequestState::Closed, Some(commit('a'))),
     ] {
         let server = Server::script([Answer::json(200, &request(&more))]).await;
-        assert_eq!(gitlab(&server).head(TARGET).await, Ok(Head { state, head }), "{more}");
+        assert_eq!(gitlab(&server).head(TARGET).await, Ok(Head { state, head, notes: None }), "{more}");
     }
 }
 

@@ -1,87 +1,10 @@
 //! Later rounds in which a model raised what is followed, and a coordinator is asked what became of it.
 
 use assize::exit::Exit;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Ran, Shop};
-use crate::gitlab::{Edit, Options};
-use crate::model_server::{Answer, ModelServer, Seen};
-
-/// A merge request that one reviewer reads, and the models behind it.
-struct Table {
-    shop: Shop,
-    models: ModelServer,
-}
-
-/// A program of so many functions, some of which are something else.
-fn code(count: usize, other: &[(usize, &str)]) -> String {
-    let body =
-        |number: usize| other.iter().find(|(at, _)| *at == number).map_or_else(|| format!("x + {number}"), |(_, text)| (*text).to_owned());
-    let functions: Vec<String> = (1..=count).map(|number| format!("def f{number}(x):\n    return {}\n\n\n", body(number))).collect();
-    functions.concat()
-}
-
-/// A claim of the reviewer about the line of this text.
-fn claim(severity: &str, quote: &str) -> Value {
-    json!({
-        "title": format!("`{quote}` fails for an empty list"), "severity": severity, "path": "app.py", "first": "", "last": "",
-        "quote": format!("    return {quote}"), "body": "The first element is read before anybody looks whether there is one.", "confidence": 0.9
-    })
-}
-
-/// An answer of the coordinator to a question about an earlier finding.
-fn answer(question: usize, says: &str, reply: &str) -> Value {
-    json!({ "id": format!("Q-{question}"), "says": says, "reply": reply, "why": "`app.py`, line 2, decides it" })
-}
-
-impl Table {
-    async fn new(edit: impl Into<Edit>) -> Self {
-        let models = ModelServer::start().await;
-        let only = ["security", "quality", "codex", "docs", "performance", "release", "agents-md"]
-            .map(|name| format!("{name}: {{ enabled: false }}"))
-            .join(", ");
-        let config = format!(
-            "version: 1\nproviders: {{ acme: {{ kind: openai, base_url: {}/v1 }} }}\nmodels: {{ top: [acme/m], standard: [acme/m], light: [acme/m] }}\nreviewers: {{ {only} }}\ntiers: {{ trivial: {{ max_lines: 90000, max_files: 100 }}, lite: {{ max_lines: 90000, max_files: 100 }} }}\n",
-            models.url
-        );
-        let base = Edit::new().write(".assize.yml", config).write("app.py", code(40, &[]));
-        let shop = Shop::on(Options::default(), base, edit).await;
-        Self { shop, models }
-    }
-
-    /// What the reviewer claims in the next run; the coordinator keeps all of it, and nobody refutes it.
-    fn claims(&self, claims: &[Value]) -> &Self {
-        let submitted = |tool: &str, body: &Value| Answer::default().call("call-1", tool, &body.to_string());
-        self.models.when("# Your part: Generalist", submitted("submit_findings", &json!({ "findings": claims })));
-        if !claims.is_empty() {
-            let keep = |id: String| json!({ "id": id, "decision": "keep", "why": "shown" });
-            let kept: Vec<Value> = (1..=claims.len()).map(|number| keep(format!("C-{number}"))).collect();
-            self.models.when("# Your part: Coordinator", submitted("submit_verdict", &json!({ "judgements": kept })));
-            self.models.when("# Your part: Refuter", submitted("submit_verdict", &json!({ "judgements": kept })));
-        }
-        self
-    }
-
-    /// What the coordinator answers in the next run.
-    fn answers(&self, answers: &[Value]) -> &Self {
-        let body = json!({ "judgements": [], "answers": answers });
-        self.models.when("# Your part: Follow-up", Answer::default().call("call-1", "submit_verdict", &body.to_string()));
-        self
-    }
-
-    async fn run(&self) -> Ran {
-        let ran = self.shop.run().await;
-        self.models.forget();
-        self.shop.is_clean();
-        ran
-    }
-
-    /// Returns how often a part was asked so far.
-    fn asked(&self, part: &str) -> usize {
-        let part = format!("# Your part: {part}");
-        self.models.seen().iter().filter(|seen: &&Seen| seen.body.to_string().contains(&part)).count()
-    }
-}
+use super::table::{Table, answer, claim, code};
+use crate::gitlab::Edit;
 
 const FIRST: &str = "x[0]";
 
@@ -373,4 +296,49 @@ async fn what_a_round_used_is_not_forgotten_when_its_threads_are_read_again() {
     table.run().await;
     let second = used(&table.shop.summary());
     assert!(first > 0 && second > first, "{first} {second}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_whose_answer_failed_is_asked_again_and_nothing_is_read_again_for_it() {
+    for reply in ["disagree: nobody calls it with an empty list", "Which caller passes an empty list?"] {
+        let table = raised("important").await;
+        table.shop.mr.reply(&table.shop.author, &thread(&table), reply);
+        // No answer is prepared: the model fails.
+        assert_eq!(table.run().await.exit, Exit::Incomplete, "{reply}");
+        table.claims(&[]).answers(&[answer(1, "disagree", "`f6` calls it with `[]`.")]);
+        assert_eq!(table.run().await.exit, Exit::Done, "{reply}");
+        assert_eq!((table.asked("Generalist"), replies(&table)), (1, vec!["`f6` calls it with `[]`.".to_owned()]), "{reply}");
+        assert!(table.shop.summary().starts_with("### Assize: 1 important\n"), "{}", table.shop.summary());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fix_that_could_not_be_checked_is_checked_by_the_next_run_and_nothing_is_read_again_for_it() {
+    let table = raised("important").await;
+    rewrite(&table, "x[0] if x else None");
+    table.claims(&[]);
+    assert_eq!(table.run().await.exit, Exit::Incomplete);
+    table.claims(&[]).answers(&[answer(1, "fixed", "")]);
+    let ran = table.run().await;
+    assert_eq!((ran.exit, table.asked("Generalist"), resolved(&table)), (Exit::Done, 2, true), "{}", table.shop.mr.posted());
+    assert!(table.shop.summary().starts_with("### Assize: nothing open\n"), "{}", table.shop.summary());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_a_dismissed_finding_got_worse_is_asked_again_when_the_answer_failed() {
+    let table = raised("important").await;
+    table.shop.mr.reply(&table.shop.author, &thread(&table), "won't fix: never empty here");
+    table.run().await;
+    rewrite(&table, "x[0] + x[1]");
+    let mut seen = claim("important", FIRST);
+    seen["quote"] = "    return x[0] + x[1]".into();
+    table.claims(&[seen]);
+    assert_eq!(table.run().await.exit, Exit::Incomplete);
+    assert!(table.shop.summary().contains("1 dismissed"), "{}", table.shop.summary());
+    let worse = json!({ "id": "Q-1", "says": "worse", "severity": "critical", "reply": "", "why": "line 18 reads two" });
+    table.answers(&[worse]).run().await;
+    let [reply] = replies(&table).try_into().expect("one reply");
+    assert!(reply.starts_with("Worse at `"), "{reply}");
+    assert_eq!(table.asked("Generalist"), 2);
+    assert!(table.shop.summary().starts_with("### Assize: 1 critical"), "{}", table.shop.summary());
 }

@@ -10,6 +10,7 @@ mod histories;
 mod hostile;
 mod killed;
 mod later;
+mod memory;
 mod moves;
 mod network;
 mod people;
@@ -17,9 +18,11 @@ mod pipelines;
 mod places;
 mod policy;
 mod published;
+mod races;
 mod rounds;
 mod said;
 mod speed;
+mod table;
 mod tokens;
 mod weather;
 
@@ -162,12 +165,18 @@ pub(super) async fn run(job: Job, args: &[&str]) -> Ran {
 
 /// Runs a command as a job.
 pub(super) async fn command(job: Job, name: &str, args: &[&str]) -> Ran {
+    let args: Vec<String> = [name].iter().chain(args).map(|arg| (*arg).to_owned()).collect();
+    // The program makes a runtime of its own.
+    tokio::task::spawn_blocking(move || run_here(job, args)).await.expect("the run does not panic")
+}
+
+/// Runs a command as a job on this thread, which must not be one of a runtime.
+pub(super) fn run_here(job: Job, args: Vec<String>) -> Ran {
     let (stdout, stderr) = (Shared::default(), Shared::default());
     let env = Env { vars: job.vars.clone(), cwd: job.path().to_owned(), started_unix: 1_795_000_000, ..Env::default() };
     let mut io = Io { stdin: Box::new(std::io::empty()), stdout: Box::new(stdout.clone()), stderr: Box::new(stderr.clone()) };
-    let args: Vec<std::ffi::OsString> = ["assize", name].iter().chain(args).map(Into::into).collect();
-    // The program makes a runtime of its own.
-    let exit = tokio::task::spawn_blocking(move || assize::run_at(quick(), args, &env, &mut io)).await.expect("the run does not panic");
+    let args = ["assize".to_owned()].into_iter().chain(args).map(Into::into);
+    let exit = assize::run_at(quick(), args, &env, &mut io);
     Ran { exit, stdout: stdout.text(), stderr: stderr.text(), job }
 }
 
