@@ -95,10 +95,12 @@ fn found() -> [Value; 2] {
     ]
 }
 
-/// Everything that was posted, without addresses, numbers and hashes that differ from one GitLab to the next, and without the job's.
+/// Everything that was posted, without addresses, numbers and hashes that differ from one GitLab to the next, without the job's, and without the line
+/// that says how long it took.
 fn shown(shop: &Shop) -> String {
     let told =
         shop.mr.posted().replace(&shop.gitlab.url(), "").replace("[the job is run again](/acme/shop/-/jobs/1)", "the job is run again");
+    let told: String = told.split_inclusive('\n').filter(|line| !line.starts_with("- round 1: head ")).collect();
     let told = shop.mr.refs().iter().fold(told, |told, commit| told.replace(commit, "").replace(&commit[..8], ""));
     let mut parts = told.split("#note_");
     let first = parts.next().unwrap_or_default().to_owned();
