@@ -55,6 +55,10 @@ pub(super) struct Play {
     pub(super) reader: Reader,
     pub(super) coordinator: Coordinator,
     pub(super) severity: Severity,
+    /// What the reader calls every defect.
+    pub(super) word: &'static str,
+    /// What the coordinator says to people, its reason, and the severity that it gives.
+    pub(super) words: (&'static str, &'static str, Option<Severity>),
     pub(super) toy: Toy,
     pub(super) awards: Vec<Award>,
     /// The changes at heads that are still in the repository.
@@ -94,6 +98,8 @@ impl Play {
             reader,
             coordinator: Coordinator::Truthful,
             severity: Severity::Important,
+            word: "defect",
+            words: ("because", "line 1", None),
             toy: Toy::new(),
             awards: Vec::new(),
             heads: BTreeMap::new(),
@@ -165,7 +171,7 @@ impl Play {
             for (index, line) in file.lines().enumerate() {
                 let Some(token) = token(&line.text).filter(|_| line.kind == LineKind::Added) else { continue };
                 findings.push(Finding {
-                    title: format!("defect {token}"),
+                    title: format!("{} {token}", self.word),
                     severity: self.severity,
                     category: reviewer.clone(),
                     body: "It breaks.".to_owned(),
@@ -307,9 +313,9 @@ impl Play {
             Some(FollowUpAnswer {
                 id: format!("Q-{}", index + 1),
                 says: says(asked)?,
-                severity: None,
-                reply: "because".to_owned(),
-                why: "line 1".to_owned(),
+                severity: self.words.2,
+                reply: self.words.0.to_owned(),
+                why: self.words.1.to_owned(),
             })
         };
         asked.iter().enumerate().filter_map(answer).collect()

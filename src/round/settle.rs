@@ -469,4 +469,6 @@ fn objected(known: &mut Known, answer: &FollowUpAnswer, asked: &Asked, by: &Sett
 }
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod tests;

@@ -242,6 +242,28 @@ mod tests {
     }
 
     #[test]
+    fn another_base_under_the_same_head_is_looked_at_and_a_round_counts_as_read_only_when_it_was_read_and_posted() {
+        let (head, base) = (commit('2'), commit('d'));
+        let now = Now {
+            head: &head,
+            base: &base,
+            patch_id: "feed",
+            forced_tier: None,
+            config_digest: "cafe",
+            newest_note: None,
+            threads_digest: "d1",
+            lifted: None,
+        };
+        assert_eq!(task(&state(), Origin::Summary, &now), Task::Recheck { since: at('2') });
+        let mut died = State { rounds: vec![round(1, '1'), round(2, '3'), round(3, '2')], ..State::new() };
+        died.rounds[1].posting = Posting::Begun;
+        died.rounds[2].posting = Posting::Begun;
+        assert_eq!(asked(&died, |_| {}), Task::Review(Scope::New { read: at('1'), since: at('2') }));
+        died.rounds[0].complete = false;
+        assert_eq!(asked(&died, |_| {}), Task::Review(Scope::Whole { why: Why::Incomplete, since: Some(at('2')) }));
+    }
+
+    #[test]
     fn what_nobody_read_behind_a_lifted_gate_is_read_when_it_is_lifted_no_more() {
         let lifted = |head| Override { by: "mira".to_owned(), why: "hotfix".to_owned(), head: commit(head), note: 9, at: String::new() };
         let mut state = state();

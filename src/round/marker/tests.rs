@@ -158,3 +158,42 @@ proptest! {
         read(&body, &keys());
     }
 }
+
+#[test]
+fn four_hundred_findings_over_sixty_rounds_fit_and_the_mildest_go_first_where_even_open_ones_do_not() {
+    let noise = |number: u32| hex::encode(<sha2::Sha256 as sha2::Digest>::digest(number.to_be_bytes()));
+    let state = |findings: u32, closed: bool| {
+        let mut state = State { next_id: findings + 1, ..State::new() };
+        state.rounds =
+            (1..=60).map(|number| super::super::state::tests::round(number, char::from_digit(number % 10, 10).unwrap())).collect();
+        for number in 1..=findings {
+            let status = match number % 4 {
+                0 if closed => Status::Fixed { round: number % 60, commit: commit('2') },
+                1 if closed => Status::Dismissed { by: "mira".to_owned(), why: noise(number).repeat(2) },
+                _ => Status::Open,
+            };
+            let severity = if number % 2 == 0 { Severity::Critical } else { Severity::Suggestion };
+            let title = format!("{} {}", noise(number), noise(number + 10_000));
+            let fingerprint = noise(number + 20_000)[..16].to_owned();
+            state.findings.push(super::super::state::Known { fingerprint, severity, title, ..known(number, status) });
+        }
+        state
+    };
+    let kept = |written: &SummaryMarker| match read(&written.text, &keys()) {
+        Some((Mark::Summary(Ok(state)), Seal::Valid)) => state,
+        other => panic!("{other:?}"),
+    };
+    let lively = state(400, true);
+    let written = summary(&lively, &keys());
+    let left = kept(&written);
+    assert!(written.text.len() <= MAX_MARKER_BYTES && written.lost == 0, "{} bytes, {} lost", written.text.len(), written.lost);
+    // Of the rounds, the first and the last are what is needed.
+    assert_eq!((left.rounds[0].number, left.last().map(|last| last.number)), (1, Some(60)));
+    assert!(lively.findings.iter().filter(|known| known.status.is_open()).all(|known| left.finding(known.id).is_some()));
+    let crowded = summary(&state(2_000, false), &keys());
+    let left = kept(&crowded);
+    assert!(crowded.text.len() <= MAX_MARKER_BYTES && crowded.lost > 0, "{}", crowded.lost);
+    let count = |severity| left.findings.iter().filter(|known| known.severity == severity).count();
+    assert!(count(Severity::Critical) > count(Severity::Suggestion), "{} {}", count(Severity::Critical), count(Severity::Suggestion));
+    assert_eq!(left.next_id, 2_001);
+}

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::super::state::Status;
 use super::super::state::tests::{known, round, sample};
+use super::super::state::{Round, Status};
 use super::*;
 
 const BOT: u64 = 100;
@@ -147,4 +147,46 @@ proptest! {
         let conversation = read(&[thread("x", vec![note(1, author, &body)])], &bots(), &keys());
         prop_assert!(conversation.summary.is_none() && conversation.threads.is_empty());
     }
+}
+
+#[test]
+fn of_several_summaries_the_bots_own_counts_then_the_later_round_then_the_one_that_was_posted_to_its_end() {
+    let state = |number: u32, posting| State { rounds: vec![round(number, '1'), Round { posting, ..round(number, '2') }], ..sample() };
+    let counts = |notes: Vec<Thread>| read(&notes, &bots(), &keys()).summary.map(|summary| summary.note);
+    let note = |id, author, number, posting| summary_note(id, author, &state(number, posting), &keys());
+    assert_eq!(counts(vec![note(1, BOT, 2, Posting::Done), note(2, FORMER, 7, Posting::Done)]), Some(1));
+    assert_eq!(counts(vec![note(1, BOT, 3, Posting::Begun), note(2, BOT, 2, Posting::Done)]), Some(1));
+    assert_eq!(counts(vec![note(1, BOT, 2, Posting::Done), note(2, BOT, 2, Posting::Begun)]), Some(1));
+    assert_eq!(counts(vec![note(1, BOT, 2, Posting::Done), note(2, BOT, 2, Posting::Done)]), Some(2));
+}
+
+#[test]
+fn a_summary_of_our_own_is_known_without_its_marker_and_one_of_others_is_not() {
+    let unmarked = |author| thread("s", vec![note(1, author, "### Assize: 1 important\n\nedited")]);
+    let summary = read(&[unmarked(BOT)], &bots(), &keys()).summary;
+    assert!(summary.is_some_and(|summary| summary.own && matches!(summary.state, Err(StateError::Unreadable(_)))));
+    assert_eq!((read(&[unmarked(FORMER)], &bots(), &keys()).summary, read(&[unmarked(MIRA)], &bots(), &keys()).summary), (None, None));
+}
+
+#[test]
+fn what_gitlab_writes_itself_and_what_a_former_bot_resolved_are_told_from_people() {
+    let mut resolved = finding_thread(1, 1, BOT, &keys());
+    (resolved.notes[0].resolved, resolved.notes[0].resolved_by) = (true, Some(person(FORMER)));
+    let mut suggested = note(2, MIRA, "try this");
+    suggested.suggestion_applied = true;
+    (suggested.resolved, suggested.resolved_by) = (true, Some(person(FORMER)));
+    resolved.notes.push(suggested);
+    let mut changed = note(9, MIRA, "changed this line in version 3");
+    changed.system = true;
+    let alone = Thread { individual: true, ..finding_thread(2, 3, BOT, &keys()) };
+    let conversation = read(
+        &[resolved, thread("w", vec![changed]), alone, thread("p", vec![note(5, MIRA, "later"), note(4, MIRA, "earlier")])],
+        &bots(),
+        &keys(),
+    );
+    let marked = &conversation.threads[&FindingId::new(1)];
+    // A person's own suggestion is none of ours.
+    assert_eq!((&marked.resolution, marked.suggestion_applied), (&Resolution::ByBot, false));
+    assert_eq!((conversation.threads.len(), conversation.newest_note.map(|note| note.id)), (1, Some(5)));
+    assert!(conversation.said.iter().all(|said| said.note != 9));
 }

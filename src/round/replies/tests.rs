@@ -126,3 +126,10 @@ fn an_edited_note_changes_the_digest() {
     assert_eq!(digest("fine"), digest("fine"));
     assert_ne!(digest("fine"), digest("won't fix"));
 }
+
+#[test]
+fn a_promise_behind_other_words_is_none_and_code_and_tabs_say_nothing() {
+    assert_eq!(word("won't fix: fixed in the next release"), Some(Word::Dismiss("fixed in the next release".to_owned())));
+    assert_eq!(word("```\nx\n~~~\nwon't fix"), None);
+    assert_eq!(word("\twon't fix"), None);
+}

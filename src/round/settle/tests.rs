@@ -15,18 +15,18 @@ fn words(count: usize, edits: &[(usize, &str)]) -> String {
     (1..=count).map(word).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-fn file(edits: &[(usize, &str)]) -> Tree {
+pub(super) fn file(edits: &[(usize, &str)]) -> Tree {
     tree(&[(A, &words(60, edits))])
 }
 
 /// A merge request with these edits, after its first round.
-fn reviewed(reader: Reader, edits: &[(usize, &str)]) -> Play {
+pub(super) fn reviewed(reader: Reader, edits: &[(usize, &str)]) -> Play {
     let mut play = Play::new(reader, file(&[]), file(edits));
     play.run();
     play
 }
 
-fn pushed(play: &mut Play, edits: &[(usize, &str)]) -> Ran {
+pub(super) fn pushed(play: &mut Play, edits: &[(usize, &str)]) -> Ran {
     play.head = file(edits);
     play.push();
     play.run()
@@ -35,7 +35,7 @@ fn pushed(play: &mut Play, edits: &[(usize, &str)]) -> Ran {
 use super::super::play::Ran;
 
 /// Status and place of every finding in few words.
-fn told(known: &[Known]) -> Vec<String> {
+pub(super) fn told(known: &[Known]) -> Vec<String> {
     let word = |known: &Known| match &known.status {
         Status::Open => "open".to_owned(),
         Status::ClaimedFixed { .. } => "claimed".to_owned(),
@@ -45,8 +45,8 @@ fn told(known: &[Known]) -> Vec<String> {
     known.iter().map(|known| format!("{} {} {}", known.id, known.place.line.unwrap_or(0), word(known))).collect()
 }
 
-const ONE: &[(usize, &str)] = &[(10, "bug1")];
-const TWO: &[(usize, &str)] = &[(10, "bug1"), (40, "bug2")];
+pub(super) const ONE: &[(usize, &str)] = &[(10, "bug1")];
+pub(super) const TWO: &[(usize, &str)] = &[(10, "bug1"), (40, "bug2")];
 
 #[test]
 fn what_is_still_there_keeps_its_thread_and_follows_its_line() {

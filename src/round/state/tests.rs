@@ -196,3 +196,29 @@ fn a_posted_round_owes_nothing_and_forgets_no_question() {
     assert_eq!(posted.findings[0].trail.unsettled, None);
     assert_eq!(posted.findings[3].trail.unsettled, Some(Unsettled::Unanswered));
 }
+
+#[test]
+fn only_a_round_that_was_read_and_posted_makes_a_late_find_one_that_was_missed() {
+    let read = |complete, posting| State { rounds: vec![Round { complete, posting, ..round(1, '1') }], ..State::new() }.was_read();
+    let cases = [(true, Posting::Done), (true, Posting::Begun), (false, Posting::Done), (false, Posting::Begun)];
+    assert_eq!(cases.map(|(complete, posting)| read(complete, posting)), [true, false, false, false]);
+}
+
+#[test]
+fn a_rebuilt_state_goes_on_counting_where_its_threads_ended() {
+    let mut later = known(4, Status::Open);
+    later.last = 6;
+    let rebuilt = State { findings: vec![known(1, Status::Open), later], ..State::new() };
+    assert_eq!((rebuilt.round_over(&commit('1'), &commit('b')), State::new().round_over(&commit('1'), &commit('b'))), (7, 1));
+}
+
+#[test]
+fn a_newer_writers_version_and_an_id_beyond_the_counter_are_kept() {
+    let newer = State { version: 9, ..sample() };
+    assert_eq!(newer.after(round(3, '3'), Vec::new(), 1).version, 9);
+    let stale = State { next_id: 1, ..sample() };
+    assert_eq!(State::from_json(stale.to_json().as_bytes()).unwrap().next_id, 5);
+    let next = STATE_VERSION + 1;
+    let text = State { min_reader: next, ..sample() }.to_json();
+    assert_eq!(State::from_json(text.as_bytes()), Err(StateError::TooOld { needs: next }));
+}
