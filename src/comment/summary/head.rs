@@ -98,6 +98,7 @@ fn second(facts: &Facts<'_>, open: &[Open<'_>], page: &Page<'_>) -> String {
             let read: BTreeSet<&RepoPath> = review.groups.iter().flatten().collect();
             parts.push(match read.len() {
                 0 => format!("{round}: nothing to review in what changed since"),
+                all if all == review.size.files => format!("{round} reviewed what changed since, in {}", plural(all, "file")),
                 some => format!("{round} reviewed what changed since, in {some} of {}", plural(review.size.files, "file")),
             });
         }

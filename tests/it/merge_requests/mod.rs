@@ -10,6 +10,7 @@ mod histories;
 mod hostile;
 mod killed;
 mod later;
+mod lively;
 mod memory;
 mod moves;
 mod network;
