@@ -57,6 +57,8 @@ pub(super) struct Play {
     pub(super) severity: Severity,
     /// What the reader calls every defect.
     pub(super) word: &'static str,
+    /// The finding that the reader says it is.
+    pub(super) prior: Option<&'static str>,
     /// What the coordinator says to people, its reason, and the severity that it gives.
     pub(super) words: (&'static str, &'static str, Option<Severity>),
     pub(super) toy: Toy,
@@ -99,6 +101,7 @@ impl Play {
             coordinator: Coordinator::Truthful,
             severity: Severity::Important,
             word: "defect",
+            prior: None,
             words: ("because", "line 1", None),
             toy: Toy::new(),
             awards: Vec::new(),
@@ -185,7 +188,7 @@ impl Play {
                         Reader::Model => vec![Source::Reviewer(reviewer.clone())],
                     },
                     standing: Standing::Checked,
-                    prior_id: None,
+                    prior_id: self.prior.map(str::to_owned),
                     fingerprint: String::new(),
                 });
             }

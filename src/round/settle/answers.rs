@@ -142,3 +142,45 @@ fn the_reason_of_who_resolved_a_thread_is_not_what_somebody_else_said() {
     play.resolve(1, Some(MIRA));
     assert_eq!(told(&play.run().known), ["F-1 10 dismissed by user5"]);
 }
+
+#[test]
+fn the_readers_own_word_makes_an_edited_line_the_earlier_finding_but_hides_nothing_behind_a_decision() {
+    let edited = |dismissed: bool| {
+        let mut play = reviewed(Reader::Model, ONE);
+        if dismissed {
+            play.say(1, ANN, "won't fix");
+            play.run();
+        }
+        (play.word, play.prior) = ("an unrelated and longer story about", Some("F-1"));
+        let ran = pushed(&mut play, &[(10, "bug1(edited)")]);
+        told(&ran.known)
+    };
+    assert_eq!(edited(false), ["F-1 10 open"]);
+    assert_eq!(edited(true)[1], "F-2 10 open");
+}
+
+#[test]
+fn a_new_place_points_to_a_decision_about_the_same_rule_and_to_nothing_that_is_open() {
+    for dismissed in [true, false] {
+        let mut play = reviewed(Reader::Detector, ONE);
+        if dismissed {
+            play.say(1, ANN, "won't fix");
+            play.run();
+        }
+        let ran = pushed(&mut play, &[(10, "bug1"), (40, "bug2")]);
+        assert_eq!(ran.known[1].trail.earlier, dismissed.then_some(FindingId::new(1)));
+    }
+}
+
+#[test]
+fn criticals_that_were_missed_earlier_are_never_too_many() {
+    let places = |word| (0..8).map(|number| (5 + number * 6, word)).collect::<Vec<(usize, &str)>>();
+    let mut play = reviewed(Reader::Detector, &places("overlooked"));
+    for change in play.heads.values_mut() {
+        *change = between(&file(&[]), &file(&places("bug1")), &std::collections::BTreeMap::new());
+    }
+    play.severity = Severity::Critical;
+    let ran = pushed(&mut play, &places("bug1"));
+    assert!(ran.known.iter().all(|known| known.trail.late), "{:?}", ran.known);
+    assert_eq!((ran.known.len(), ran.told), (8, vec!["open 8".to_owned()]));
+}
