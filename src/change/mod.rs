@@ -13,6 +13,7 @@ mod position;
 mod print;
 #[cfg(test)]
 pub(crate) mod testing;
+mod unshown;
 
 pub use anchor::{Anchor, AnchorRef, LineHash, Side, Span};
 pub use digest::patch_id;
@@ -23,6 +24,7 @@ pub use parse::{MAX_DIFF_BYTES, MAX_FILES, MAX_HUNK_LINES, ParseError, parse};
 pub use path::RepoPath;
 pub use position::{LinePosition, Position, path_sha1};
 pub use print::print;
+pub use unshown::carried;
 
 use std::fmt;
 

@@ -22,6 +22,8 @@ pub struct Ground<'a> {
     pub new: &'a Change,
     /// Whether all of the change at that head was read: what is found late in it was missed.
     pub read_before: bool,
+    /// Whether the change at that head has the same merge base: what neither shows is then at a place that can be counted.
+    pub same_base: bool,
     /// The rules whose detectors looked at the whole change in this run.
     pub looked: &'a BTreeSet<RuleId>,
 }

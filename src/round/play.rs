@@ -242,6 +242,7 @@ impl Play {
             old: since.as_ref().and_then(at),
             new: &change,
             read_before: state.was_read(),
+            same_base: since.as_ref().is_some_and(|since| since.base == base),
             looked: &looked,
         };
         let mut findings = self.findings(&shown);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::matching::{self, Ground};
 use super::plan::Answer;
 use super::state::{FindingId, Known, KnownPlace, State, Status, Unsettled, line_digest};
-use crate::change::{CodeAt, CommitId, Fate, Interdiff, Line, LineKind, Side, Spot};
+use crate::change::{CodeAt, CommitId, Fate, Interdiff, Line, LineKind, RepoPath, Side, Spot, carried};
 use crate::review::{Finding, Place, Severity, Verdict, likeness};
 
 /// Findings below critical that were missed earlier, in one round; more are recorded and not shown.
@@ -197,6 +197,12 @@ fn follow(known: &mut Known, ground: &Ground<'_>) {
         known.place = KnownPlace { path: there.path, line: Some(there.line), side: there.side };
         return;
     }
+    if let Some((path, line)) = unshown(place, last, ground) {
+        let run = unshown(place, first, ground).filter(|(from, _)| *from == path);
+        known.trail.above = run.map_or(0, |(_, from)| line.saturating_sub(from));
+        known.place = KnownPlace { path, line: Some(line), side: Side::New };
+        return;
+    }
     // Edited or gone: it stands where its neighbours say.
     let Some(landing) = ground.interdiff.landing(&place.path, place.side, first, last) else { return };
     let lines: Vec<&Line> = ground.new.file(&landing.path).map_or_else(Vec::new, |file| file.lines().collect());
@@ -206,6 +212,12 @@ fn follow(known: &mut Known, ground: &Ground<'_>) {
     let line = nearest.or_else(|| lines.iter().find(new_side)).map(|line| line.new);
     known.place = KnownPlace { path: landing.path, line, side: Side::New };
     known.trail.above = 0;
+}
+
+/// Where a line of the head is that the change shows no more, because what had been beside it was taken back.
+fn unshown(place: &KnownPlace, line: u32, ground: &Ground<'_>) -> Option<(RepoPath, u32)> {
+    let old = ground.old.filter(|_| ground.same_base && place.side == Side::New)?;
+    carried(old, ground.new, &place.path, line)
 }
 
 /// The line of the change nearest to `first` that reads like a finding's first line: where its code went when the earlier head is in the repository
@@ -316,6 +328,8 @@ pub(super) mod tests {
 
     use super::super::state::tests::{commit, known, sample};
     use super::*;
+    use crate::change::interdiff;
+    use crate::change::testing::{Tree, between, tree};
     use crate::codex::{ReviewerName, RuleId, Severity};
     use crate::review::{Confidence, NoLine, Place, Source, Standing, Suggestion};
 
@@ -401,6 +415,27 @@ pub(super) mod tests {
         assert_eq!(reconciled.gone, [FindingId::new(4)]);
         assert_eq!(reconciled.finding(FindingId::new(1)).unwrap().status, Status::Fixed { round: 3, commit: commit('3') });
         assert!(matches!(reconciled.finding(FindingId::new(3)).unwrap().status, Status::Dismissed { .. }));
+    }
+
+    #[test]
+    fn a_line_beside_code_that_was_taken_back_is_not_looked_for_in_another_hunk() {
+        let text = |first: &str, last: &str| tree(&[("src/lib.rs", &format!("{first} b c d e f g h i j k l m n {last} p q r"))]);
+        let change = |head: &Tree| between(&text("a", "o"), head, &BTreeMap::new());
+        let (old, new) = (change(&text("a1 a2", "o1 o2")), change(&text("a1 a2", "o")));
+        let place = |same_base, line| {
+            let interdiff = interdiff(Some(&old), &new);
+            let looked = BTreeSet::new();
+            let ground = Ground { interdiff: &interdiff, old: Some(&old), new: &new, read_before: true, same_base, looked: &looked };
+            let mut open = known(1, Status::Open);
+            open.place = KnownPlace { path: "src/lib.rs".into(), line: Some(line), side: Side::New };
+            open.trail.above = 0;
+            let state = State { findings: vec![open], next_id: 2, ..State::new() };
+            reconcile_over(&state, &[], 2, &ground).known[0].place.line
+        };
+        // "q", beside the lines that were taken back.
+        assert_eq!(place(true, 19), Some(18));
+        // Over another base nobody can count.
+        assert_eq!(place(false, 19), Some(5));
     }
 
     #[test]

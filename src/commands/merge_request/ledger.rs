@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Stage;
 use super::job::Job;
 use super::scene::Scene;
-use crate::change::{Change, Interdiff, interdiff, parse};
+use crate::change::{Change, CommitId, Interdiff, interdiff, parse};
 use crate::checkout;
 use crate::codex::Mask;
 use crate::commands::examine::{Examined, Reading};
@@ -82,6 +82,8 @@ pub(super) const fn level(access: Access) -> AccessLevel {
 pub(super) struct Against {
     /// The change at the head that the remembered positions belong to; none if that head is in the repository no more.
     old: Option<Change>,
+    /// The merge base of that change.
+    base: Option<CommitId>,
     /// What changed since.
     positions: Interdiff,
     /// What changed since the readers last read; none if they read all of it.
@@ -112,7 +114,8 @@ impl Against {
             Some(read) if Some(read) == since => Some(positions.clone()),
             Some(read) => Some(interdiff(at(read).await.as_ref(), &shown)),
         };
-        Self { old, positions, fresh }
+        let base = since.map(|since| since.base.clone()).or_else(|| state.last().map(|last| last.base.clone()));
+        Self { old, base, positions, fresh }
     }
 
     /// Returns what the reviewers read. `gate` is who lifted it, if anyone did, as a clause.
@@ -166,6 +169,7 @@ impl Held<'_> {
             old: old.as_ref(),
             new: &examined.shown,
             read_before: state.was_read(),
+            same_base: self.against.base.as_ref() == Some(&scene.request.refs.base),
             looked: &examined.looked,
         };
         let mut reconciled = reconcile_over(state, &examined.review.findings, round, &ground);
