@@ -219,11 +219,11 @@ async fn a_first_round_survives_every_fault_at_every_request() {
         exit 0, all posted: slow
         exit 3, nothing posted: 429, 429 app, 500, 500 done, 502, page, reset, reset done, cut, cut off, 409
         exit 4, nothing posted: 401, 403
-    GET merge_requests/* #2, for good
+    GET draft_notes #1, for good
         exit 0, all posted: slow
         exit 3, nothing posted: 429, 429 app, 500, 500 done, 502, page, reset, reset done, cut, cut off, 409
         exit 4, nothing posted: 401, 403
-    GET draft_notes #1, for good
+    GET merge_requests/* #2, for good
         exit 0, all posted: slow
         exit 3, nothing posted: 429, 429 app, 500, 500 done, 502, page, reset, reset done, cut, cut off, 409
         exit 4, nothing posted: 401, 403
@@ -282,11 +282,11 @@ async fn a_later_round_survives_every_fault_at_every_request() {
         exit 0, all posted: slow
         exit 3, nothing posted: 429, 429 app, 500, 500 done, 502, page, reset, reset done, cut, cut off, 409
         exit 4, nothing posted: 401, 403
-    GET merge_requests/* #2, for good
+    GET draft_notes #1, for good
         exit 0, all posted: slow
         exit 3, nothing posted: 429, 429 app, 500, 500 done, 502, page, reset, reset done, cut, cut off, 409
         exit 4, nothing posted: 401, 403
-    GET draft_notes #1, for good
+    GET merge_requests/* #2, for good
         exit 0, all posted: slow
         exit 3, nothing posted: 429, 429 app, 500, 500 done, 502, page, reset, reset done, cut, cut off, 409
         exit 4, nothing posted: 401, 403
