@@ -90,7 +90,7 @@ pub async fn only_model(provider: &Provider, http: &reqwest::Client) -> Result<S
         .await
         .unwrap_or_else(|_| Err(format!("no answer within {} s", LIST_TIMEOUT.as_secs())))
         .map_err(|why| {
-            Failure::usage(format!("{endpoint} does not list its models: {why}")).hint(format!("check the base URL; or {remedy}"))
+            Failure::usage(format!("{endpoint} does not list its models: {why}")).hint(format!("{}; or {remedy}", wire::remedy(provider)))
         })?;
     match models.as_slice() {
         [only] => Ok(only.clone()),

@@ -6,12 +6,13 @@ mod words;
 use std::time::Duration;
 
 use genai::webc;
-use reqwest::StatusCode;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, LOCATION};
+use reqwest::{StatusCode, Url};
 use serde_json::Value;
 
-use super::{ModelError, ModelErrorKind as Kind};
-use words::{Redaction, is_web_page, speaks_of_credit, speaks_of_length, speaks_of_no_model, speaks_of_tools, words};
+use super::{ModelError, ModelErrorKind as Kind, wire};
+use crate::settings::{Key, Provider};
+use words::{Redaction, is_web_page, speaks_of_credit, speaks_of_length, speaks_of_no_model, speaks_of_tools, title, words};
 
 /// What is known about a call beside its error.
 pub(super) struct Call {
@@ -19,6 +20,8 @@ pub(super) struct Call {
     pub(super) name: String,
     /// The endpoint as people may see it.
     pub(super) endpoint: String,
+    /// What to look at when no model answers there.
+    pub(super) remedy: String,
     /// A key is configured.
     pub(super) keyed: bool,
     /// What must never show.
@@ -26,9 +29,15 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Returns what is known about calls of a model. Everything in `secrets` is kept out of messages.
-    pub(super) fn new(name: &str, endpoint: &str, keyed: bool, secrets: impl IntoIterator<Item = String>) -> Self {
-        Self { name: name.to_owned(), endpoint: endpoint.to_owned(), keyed, redaction: Redaction::new(secrets) }
+    /// Returns what is known about calls of a provider's model. Everything in `secrets` is kept out of messages.
+    pub(super) fn new(name: &str, provider: &Provider, secrets: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            endpoint: wire::shown(provider),
+            remedy: wire::remedy(provider),
+            keyed: !matches!(provider.key, Key::NotNeeded),
+            redaction: Redaction::new(secrets),
+        }
     }
 
     /// Returns who failed, for the beginning of a message.
@@ -54,7 +63,7 @@ impl Call {
         if answered {
             ModelError { charged: true, ..self.error(Kind::Unavailable, "the answer broke off in the middle") }
         } else {
-            self.error(Kind::NotAModel, "the answer is no stream of a model; check `base_url` and `kind` of the provider")
+            self.error(Kind::NotAModel, &format!("the answer is no stream of a model; {}", self.remedy))
         }
     }
 }
@@ -96,7 +105,10 @@ fn response(status: StatusCode, body: &str, headers: &HeaderMap, call: &Call) ->
     let wait = retry_after::retry_after(headers, if page { "" } else { body });
     let said = match (&words, page) {
         (Some(words), _) => format!("{}: {words}", status.as_u16()),
-        (None, true) => format!("{} with a web page", status.as_u16()),
+        (None, true) => match title(body) {
+            Some(title) => format!("{} with a web page, “{title}”", status.as_u16()),
+            None => format!("{} with a web page", status.as_u16()),
+        },
         (None, false) => status.to_string(),
     };
     let who = call.who();
@@ -110,10 +122,15 @@ fn response(status: StatusCode, body: &str, headers: &HeaderMap, call: &Call) ->
         Kind::Exhausted => format!("{who}: the account has no credit left, or is over its own limit ({said})"),
         Kind::TooLong => format!("{who}: the request is longer than the model's context ({said})"),
         Kind::NotAModel if status.is_redirection() => {
-            format!("{who}: redirected ({said}); set `base_url` to where the API itself is")
+            // Where to is worth knowing, what stands behind the host is not.
+            let target = headers.get(LOCATION).and_then(|value| value.to_str().ok()).and_then(|value| Url::parse(value).ok());
+            let target = target.map_or_else(|| "elsewhere".to_owned(), |url| url.origin().ascii_serialization());
+            format!("{who}: not a model endpoint ({} to {target}, which is not followed); {}", status.as_u16(), call.remedy)
         }
-        Kind::NotAModel if words.is_some() => format!("{who}: no such model or path ({said}); check `base_url` and the model's name"),
-        Kind::NotAModel => format!("{who}: not a model endpoint ({said}); check `base_url` and `kind` of the provider"),
+        Kind::NotAModel if words.is_some() => {
+            format!("{who}: no such model or path ({said}); is the model's name right, and {}", call.remedy)
+        }
+        Kind::NotAModel => format!("{who}: not a model endpoint ({said}); {}", call.remedy),
         Kind::Refused | Kind::Ceiling | Kind::NotRecorded => format!("{who}: refused ({said})"),
     };
     ModelError { status: Some(status.as_u16()), retry_after: wait, ..ModelError::new(kind, call.redaction.line(&message)) }
@@ -135,6 +152,8 @@ fn kind(status: StatusCode, page: bool, body: &str) -> Kind {
         // The request asks for what the server was not started with: the same one fails for ever, one without tools may not.
         404 | 500 | 501 if said(speaks_of_tools) => Kind::Refused,
         400 if said(speaks_of_no_model) => Kind::NotAModel,
+        // What is not implemented is not there in a minute either: a server of plain files says so to every POST.
+        404 | 405 | 501 => Kind::NotAModel,
         408 => Kind::TimedOut,
         // Web servers say 501 to a POST: no model is behind this address, and none will be.
         404 | 405 | 501 => Kind::NotAModel,

@@ -61,7 +61,7 @@ impl Remote {
             // `Bearer` and its like are no secret, and a server repeats what comes after.
             value.rsplit(' ').next().map(str::to_owned).unwrap_or(value)
         });
-        Call::new(&self.name, &wire::shown(&self.provider), !matches!(self.provider.key, Key::NotNeeded), secrets)
+        Call::new(&self.name, &self.provider, secrets)
     }
 
     async fn answer(&self, request: &Request, started: &Started) -> Result<Reply, ModelError> {

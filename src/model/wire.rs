@@ -65,6 +65,20 @@ pub(super) fn shown(provider: &Provider) -> String {
     }
 }
 
+/// Returns what to look at when no model answers at a provider's address.
+pub(super) fn remedy(provider: &Provider) -> String {
+    if provider.base_url.is_none() {
+        return "does a proxy or a login page stand in between?".to_owned();
+    }
+    let (base, _) = base(provider);
+    match provider.kind {
+        ProviderKind::OpenAi if ends_in_version(&base) => "are `base_url` and `kind` right? /chat/completions is appended to it".to_owned(),
+        ProviderKind::OpenAi => "is `base_url` right? it usually ends in /v1".to_owned(),
+        ProviderKind::Anthropic => "are `base_url` and `kind` right? /messages is appended to its version".to_owned(),
+        ProviderKind::Gemini => "are `base_url` and `kind` right? /models is appended to its version".to_owned(),
+    }
+}
+
 /// Returns the headers of every request to the provider, names in lower case. Those of the configuration win, so that a gateway can replace
 /// the vendor's way to authenticate.
 pub(super) fn headers(provider: &Provider) -> BTreeMap<String, String> {

@@ -1,5 +1,10 @@
 //! Bad days of model providers, seen from outside: who answers instead, what is said, how the run ends.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use crate::local::Repo;
@@ -251,5 +256,91 @@ async fn a_collector_that_is_down_or_never_answers_changes_nothing() {
         let (code, result) = quality(&repo, &[("OTEL_EXPORTER_OTLP_ENDPOINT", collector)]).await;
         assert_eq!((code, &result["complete"]), (Some(0), &json!(true)), "{collector}");
         assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{collector}: {:?}", begun.elapsed());
+    }
+}
+
+/// Names and values.
+type Headers = &'static [(&'static str, &'static str)];
+
+/// What stands at a wrong address, as it answers a request for a model: status, headers, body, and what is said of it.
+const NO_MODEL: [(u16, Headers, &str, &str); 8] = [
+    (
+        501,
+        &[("content-type", "text/html;charset=utf-8")],
+        "<!DOCTYPE HTML>\n<html lang=\"en\">\n<head>\n<title>Error response</title>\n</head>\n<body><h1>Error response</h1><p>Error code: 501</p><p>Message: Unsupported method ('POST').</p></body>\n</html>\n",
+        "not a model endpoint (501 with a web page, “Error response”)",
+    ),
+    (
+        405,
+        &[("content-type", "text/html")],
+        "<html>\r\n<head><title>405 Not Allowed</title></head>\r\n<body>\r\n<center><h1>405 Not Allowed</h1></center>\r\n<hr><center>nginx/1.27.3</center>\r\n</body>\r\n</html>\r\n",
+        "not a model endpoint (405 with a web page, “405 Not Allowed”)",
+    ),
+    (
+        400,
+        &[("content-type", "text/html")],
+        "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\r\n<body>\r\n<center><h1>400 Bad Request</h1></center>\r\n</body>\r\n</html>\r\n",
+        "not a model endpoint (400 with a web page, “400 The plain HTTP request was sent to HTTPS port”)",
+    ),
+    (
+        404,
+        &[("content-type", "text/html; charset=utf-8")],
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Open WebUI</title></head><body><div id=\"app\"></div></body></html>",
+        "not a model endpoint (404 with a web page, “Open WebUI”)",
+    ),
+    (
+        405,
+        &[("content-type", "application/json")],
+        "{\"detail\":\"Method Not Allowed\"}",
+        "no such model or path (405: Method Not Allowed)",
+    ),
+    (404, &[("content-type", "text/plain")], "404 page not found\n", "no such model or path (404: 404 page not found)"),
+    (
+        302,
+        &[("content-type", "text/html"), ("location", "https://sso.example.com/login?next=%2Fchat")],
+        "<html><head><title>302 Found</title></head></html>",
+        "not a model endpoint (302 to https://sso.example.com, which is not followed)",
+    ),
+    (
+        200,
+        &[("content-type", "text/html; charset=utf-8")],
+        "<!DOCTYPE html>\n<html><head><title>Sign in</title></head>\n\n<body><form action=\"/login\"></form></body></html>\n",
+        "the answer is no stream of a model",
+    ),
+];
+
+/// Starts a server that answers everything in one way; returns its address and the count of its requests.
+async fn no_model(status: u16, headers: Headers, body: &'static str) -> (String, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let router = Router::new().fallback(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        let headers = headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let headers: HeaderMap = headers.collect();
+        async move { (StatusCode::from_u16(status).expect("a status"), headers, body) }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("a bound socket has an address"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, asked)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_without_a_model_is_named_with_what_to_look_at() {
+    for (status, headers, body, what) in NO_MODEL {
+        let (url, asked) = no_model(status, headers, body).await;
+        let repo = repo();
+        repo.write(
+            ".assize.yml",
+            format!(
+                "version: 1\nproviders:\n  acme: {{ kind: openai, base_url: \"{url}\" }}\nmodels: {{ top: [acme/large], standard: [acme/large], light: [acme/large] }}\n"
+            ),
+        );
+        let (code, result) = quality(&repo, &[]).await;
+        let reason = result["reviewers"][0]["why"].as_str().unwrap_or_else(|| panic!("no reason: {result}"));
+        let address = format!("acme/large at {url}: ");
+        assert!(reason.contains(&address) && reason.contains(what), "{reason}");
+        assert!(reason.contains("is `base_url` right? it usually ends in /v1"), "{reason}");
+        assert_eq!((code, asked.load(Ordering::Relaxed)), (Some(3), 1), "asked again, or another exit: {status}");
     }
 }

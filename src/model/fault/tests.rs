@@ -1,15 +1,31 @@
 //! Failures as the library reports them, and what becomes of them.
 
+use std::collections::BTreeMap;
+
 use genai::adapter::AdapterKind;
 use genai::{Error, ModelIden};
 use serde_json::json;
 
 use super::*;
+use crate::settings::ProviderKind;
 
 const KEY: &str = "sk-ant-secret-0123456789";
 
+fn provider(name: &str, base_url: &str, key: Key) -> Provider {
+    Provider {
+        name: name.into(),
+        kind: ProviderKind::OpenAi,
+        base_url: Some(base_url.into()),
+        key,
+        headers: BTreeMap::new(),
+        max_parallel: None,
+        requests_per_minute: None,
+        prices: BTreeMap::new(),
+    }
+}
+
 fn call() -> Call {
-    Call::new("anthropic/claude", "https://host/v1", true, [KEY.to_owned()])
+    Call::new("anthropic/claude", &provider("anthropic", "https://host/v1", Key::Present(KEY.to_owned().into())), [KEY.to_owned()])
 }
 
 /// An error response to a streamed request, in the shape the library hides it in.
@@ -54,6 +70,7 @@ fn every_status_has_its_kind() {
         (400, "<html><body>Bad Request</body></html>", Kind::NotAModel),
         (403, "<!DOCTYPE html><title>Blocked</title>", Kind::NotAModel),
         (408, "", Kind::TimedOut),
+        (501, r#"{"error":{"code":501,"message":"This server does not support it.","type":"not_supported_error"}}"#, Kind::NotAModel),
         (500, r#"{"error":{"message":"oops"}}"#, Kind::Unavailable),
         (
             501,
@@ -126,7 +143,7 @@ fn a_refused_key_and_a_missing_one_have_different_remedies() {
         refused,
         "anthropic/claude at https://host/v1: the key is refused (401: invalid); check that it is right, not expired, and may use this model"
     );
-    let keyless = Call::new("local/qwen", "http://host/v1", false, []);
+    let keyless = Call::new("local/qwen", &provider("local", "http://host/v1", Key::NotNeeded), []);
     let wanted = classify(&streamed(401, &[], ""), &keyless, false).message;
     assert_eq!(
         wanted,

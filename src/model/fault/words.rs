@@ -5,6 +5,8 @@ use serde_json::Value;
 
 /// Longest message, in characters.
 const MOST_CHARS: usize = 400;
+/// Longest title of a web page that is repeated, in characters.
+const MOST_TITLE_CHARS: usize = 80;
 /// Longest part of a body that is looked at, in bytes.
 const MOST_BODY_BYTES: usize = 64 * 1024;
 /// Shortest secret, in bytes.
@@ -83,6 +85,18 @@ pub(super) fn is_web_page(headers: &HeaderMap, body: &str) -> bool {
     let html = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|kind| kind.contains("text/html"));
     let start: String = body.trim_start().chars().take(14).collect::<String>().to_ascii_lowercase();
     html || start.starts_with("<!doctype html") || start.starts_with("<html")
+}
+
+/// Returns the title of a web page, which often says whose it is; none if it has none.
+pub(super) fn title(page: &str) -> Option<String> {
+    let page = clip(page);
+    // Of the same length, so that places fit both.
+    let lower = page.to_ascii_lowercase();
+    let tag = lower.find("<title")?;
+    let from = tag + lower[tag..].find('>')? + 1;
+    let to = from + lower[from..].find("</title")?;
+    let title: String = page[from..to].trim().chars().take(MOST_TITLE_CHARS).collect();
+    (!title.is_empty()).then_some(title)
 }
 
 /// Returns the sentence in an error's body: the providers' `error.message` and its kin, or a short body as it is.
@@ -175,6 +189,19 @@ mod tests {
     }
 
     #[test]
+    fn a_pages_title_is_found_whatever_its_tags_look_like() {
+        for (page, expected) in [
+            ("<html>\r\n<head><title>405 Not Allowed</title></head>", Some("405 Not Allowed")),
+            ("<!DOCTYPE html><TITLE data-a=\"b\">\n Sign in ⋅ Acme \n</TITLE>", Some("Sign in ⋅ Acme")),
+            ("<title></title>", None),
+            ("<title>never closed", None),
+            ("<body>none</body>", None),
+        ] {
+            assert_eq!(title(page).as_deref(), expected, "{page}");
+        }
+    }
+
+    #[test]
     fn a_secret_shows_neither_whole_nor_in_part() {
         let redaction = Redaction::new(["sk-live-0123456789abcdef".to_owned()]);
         assert_eq!(redaction.line("wrong key sk-live-0123456789abcdef!"), "wrong key [key]!");
@@ -202,6 +229,8 @@ mod tests {
             speaks_of_length(&body);
             speaks_of_credit(&body);
             is_web_page(&HeaderMap::new(), &body);
+            title(&body);
+            title(&format!("<TITLE{body}</title>"));
         }
     }
 }
