@@ -287,6 +287,115 @@ fn errors_as_the_servers_send_them_have_their_remedy() {
 }
 
 #[test]
+fn errors_that_say_one_thing_and_mean_another_have_their_kind() {
+    // Bodies as people report them, shortened.
+    for (status, body, kind) in [
+        // OpenAI: no pause activates an account.
+        (
+            429,
+            r#"{"error":{"message":"Your account is not active, please check your billing details on our website.","type":"billing_not_active","code":"billing_not_active"}}"#,
+            Kind::Exhausted,
+        ),
+        (
+            500,
+            r#"{"error":{"message":"The server had an error while processing your request. Sorry!","type":"server_error"}}"#,
+            Kind::Unavailable,
+        ),
+        (
+            404,
+            r#"{"error":{"message":"This is not a chat model and thus not supported in the v1/chat/completions endpoint.","type":"invalid_request_error"}}"#,
+            Kind::NotAModel,
+        ),
+        // Anthropic
+        (401, r#"{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}"#, Kind::Credentials),
+        (402, r#"{"type":"error","error":{"type":"billing_error","message":"There is an issue with your billing."}}"#, Kind::Exhausted),
+        (504, r#"{"type":"error","error":{"type":"timeout_error","message":"Request timed out"}}"#, Kind::Unavailable),
+        // Gemini: the status of a limit per minute, for an account that is empty.
+        (
+            429,
+            r#"{"error":{"code":429,"message":"Your prepayment credits are depleted. Please go to AI Studio to manage your project and billing.","status":"RESOURCE_EXHAUSTED"}}"#,
+            Kind::Exhausted,
+        ),
+        (
+            429,
+            r#"{"error":{"code":429,"message":"Resource has been exhausted (e.g. check quota).","status":"RESOURCE_EXHAUSTED"}}"#,
+            Kind::RateLimited,
+        ),
+        (
+            400,
+            r#"{"error":{"code":400,"message":"Request payload size exceeds the limit: 20971520 bytes.","status":"INVALID_ARGUMENT"}}"#,
+            Kind::TooLong,
+        ),
+        (
+            400,
+            r#"{"error":{"code":400,"message":"User location is not supported for the API use.","status":"FAILED_PRECONDITION"}}"#,
+            Kind::Refused,
+        ),
+        (
+            404,
+            r#"{"error":{"code":404,"message":"models/gemini-0 is not found for API version v1beta.","status":"NOT_FOUND"}}"#,
+            Kind::NotAModel,
+        ),
+        // Azure and its gateway
+        (404, r#"{"error":{"code":"404","message":"Resource not found"}}"#, Kind::NotAModel),
+        (408, r#"{"error":{"code":"Timeout","message":"The operation was timeout."}}"#, Kind::TimedOut),
+        (403, r#"{"error":{"code":"403","message":"Public access is disabled. Please configure private endpoint."}}"#, Kind::Credentials),
+        (
+            400,
+            r#"{"error":{"code":"OperationNotSupported","message":"The chatCompletion operation does not work with the specified model, x."}}"#,
+            Kind::NotAModel,
+        ),
+        (403, r#"{"statusCode":403,"message":"Out of call volume quota. Quota will be replenished in 01:23:45."}"#, Kind::Exhausted),
+        (429, r#"{"statusCode":429,"message":"Rate limit is exceeded. Try again in 12 seconds."}"#, Kind::RateLimited),
+        // vLLM: what is left of the context for an answer is less than nothing.
+        (
+            400,
+            r#"{"object":"error","message":"max_tokens must be at least 1, got -186.","type":"BadRequestError","code":400}"#,
+            Kind::TooLong,
+        ),
+        (400, r#"{"object":"error","message":"max_tokens must be at least 1, got 0.","type":"BadRequestError","code":400}"#, Kind::Refused),
+        (401, r#"{"error":"Unauthorized"}"#, Kind::Credentials),
+        // llama.cpp
+        (404, r#"{"error":{"code":404,"message":"File Not Found","type":"not_found_error"}}"#, Kind::NotAModel),
+        // LiteLLM
+        (
+            401,
+            r#"{"error":{"message":"Authentication Error, Invalid proxy server token passed.","type":"token_not_found_in_db","code":"401"}}"#,
+            Kind::Credentials,
+        ),
+        (
+            403,
+            r#"{"error":{"message":"team not allowed to access model.","type":"team_model_access_denied","code":"403"}}"#,
+            Kind::Credentials,
+        ),
+        (408, r#"{"error":{"message":"litellm.Timeout: APITimeoutError - Request timed out.","code":"408"}}"#, Kind::TimedOut),
+        (
+            400,
+            r#"{"error":{"message":"litellm.BadRequestError: BedrockException - Input is too long for requested model.","code":"400"}}"#,
+            Kind::TooLong,
+        ),
+        // DeepSeek
+        (400, r#"{"error":{"message":"Model Not Exist","type":"invalid_request_error"}}"#, Kind::NotAModel),
+        // nginx
+        (401, "<html>\r\n<head><title>401 Authorization Required</title></head></html>", Kind::Credentials),
+        (413, "<html>\r\n<head><title>413 Request Entity Too Large</title></head></html>", Kind::TooLong),
+        (429, "<html>\r\n<head><title>429 Too Many Requests</title></head></html>", Kind::RateLimited),
+        (503, "<html>\r\n<head><title>503 Service Temporarily Unavailable</title></head></html>", Kind::Unavailable),
+        (504, "<html>\r\n<head><title>504 Gateway Time-out</title></head></html>", Kind::Unavailable),
+        // Envoy
+        (403, "RBAC: access denied", Kind::Credentials),
+        (404, "", Kind::NotAModel),
+        (408, "stream timeout", Kind::TimedOut),
+        (429, "local_rate_limited", Kind::RateLimited),
+        (503, "no healthy upstream", Kind::Unavailable),
+        (503, "upstream connect error or disconnect/reset before headers. reset reason: connection termination", Kind::Unavailable),
+        (504, "upstream request timeout", Kind::Unavailable),
+    ] {
+        assert_eq!(kind_of(status, body), kind, "{status} {body}");
+    }
+}
+
+#[test]
 fn a_wait_is_found_in_the_body_where_no_header_has_it() {
     let body = r#"{"error":{"code":"429","message":"Please retry after 24 seconds."}}"#;
     assert_eq!(classify(&streamed(429, &[], body), &call(), false).retry_after, Some(Duration::from_secs(24)));

@@ -15,7 +15,7 @@ const LEAST_BYTES: usize = 8;
 const STEM_CHARS: usize = 8;
 
 /// Ways of servers to say that a request does not fit the model's context: OpenAI, Anthropic, vLLM, llama.cpp, Gemini, Mistral, TGI.
-const LENGTH: [&str; 14] = [
+const LENGTH: [&str; 17] = [
     "context_length_exceeded",
     "context length",
     "context window",
@@ -30,11 +30,15 @@ const LENGTH: [&str; 14] = [
     "string_above_max_length",
     "request_too_large",
     "contextwindowexceeded",
+    // vLLM subtracts the prompt from the context and finds nothing left.
+    "max_tokens must be at least 1, got -",
+    "payload size exceeds the limit",
+    "input is too long",
 ];
 
 /// Ways to say that no pause helps, because the account is empty or over a limit of its own: OpenAI, Anthropic, Gemini (by day),
-/// `DeepSeek`, OpenRouter, LiteLLM.
-const CREDIT: [&str; 11] = [
+/// `DeepSeek`, OpenRouter, LiteLLM, Azure's API management.
+const CREDIT: [&str; 14] = [
     "insufficient_quota",
     "exceeded your current quota",
     "credit balance is too low",
@@ -46,10 +50,14 @@ const CREDIT: [&str; 11] = [
     "budget_exceeded",
     "models-per-day",
     "perdayper",
+    "billing_not_active",
+    "credits are depleted",
+    "out of call volume quota",
 ];
 
 /// Ways of gateways to say with status 400 that there is no such model.
-const NO_MODEL: [&str; 3] = ["invalid model name", "not a valid model id", "model_not_found"];
+const NO_MODEL: [&str; 6] =
+    ["invalid model name", "not a valid model id", "model_not_found", "model not exist", "operationnotsupported", "unknown_model"];
 
 /// Ways to say that tools are what cannot be had, with a status that says something else: llama.cpp, OpenRouter.
 const NO_TOOLS: [&str; 3] = ["requires --jinja", "param requires", "support tool use"];
@@ -64,7 +72,7 @@ pub(super) fn speaks_of_length(body: &str) -> bool {
 pub(super) fn speaks_of_credit(body: &str) -> bool {
     let body = clip(body).to_ascii_lowercase();
     // Gemini says “exceeded your current quota” of its limits per minute too: there it names the pause, or the day.
-    let gemini_minute = body.contains("resource_exhausted") && !body.contains("perday");
+    let gemini_minute = body.contains("resource_exhausted") && !body.contains("perday") && !body.contains("credits are depleted");
     !gemini_minute && CREDIT.iter().any(|phrase| body.contains(phrase))
 }
 
