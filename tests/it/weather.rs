@@ -344,3 +344,23 @@ async fn an_address_without_a_model_is_named_with_what_to_look_at() {
         assert_eq!((code, asked.load(Ordering::Relaxed)), (Some(3), 1), "asked again, or another exit: {status}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_is_reached_through_the_proxy_except_where_no_proxy_says_so() {
+    let config = |url: &str| {
+        format!(
+            "version: 1\nproviders:\n  acme: {{ kind: openai, base_url: \"{url}/v1\" }}\nmodels: {{ top: [acme/large], standard: [acme/large], light: [acme/large] }}\n"
+        )
+    };
+    // A plain proxy is asked with the whole address; nobody else knows this host.
+    let (proxy, direct) = (ModelServer::start().await, ModelServer::start().await);
+    says_nothing(&proxy);
+    says_nothing(&direct);
+    let repo = repo();
+    repo.write(".assize.yml", config("http://models.invalid"));
+    assert_eq!(quality(&repo, &[("HTTP_PROXY", &proxy.url)]).await.0, Some(0));
+    assert_eq!((proxy.seen().len(), direct.seen().len()), (1, 0));
+    repo.write(".assize.yml", config(&direct.url));
+    assert_eq!(quality(&repo, &[("HTTP_PROXY", &proxy.url), ("NO_PROXY", "localhost,127.0.0.1")]).await.0, Some(0));
+    assert_eq!((proxy.seen().len(), direct.seen().len()), (1, 1));
+}
