@@ -155,8 +155,6 @@ fn kind(status: StatusCode, page: bool, body: &str) -> Kind {
         // What is not implemented is not there in a minute either: a server of plain files says so to every POST.
         404 | 405 | 501 => Kind::NotAModel,
         408 => Kind::TimedOut,
-        // Web servers say 501 to a POST: no model is behind this address, and none will be.
-        404 | 405 | 501 => Kind::NotAModel,
         409 | 425 | 500..=599 => Kind::Unavailable,
         400 if wrong_key => Kind::Credentials,
         401 => Kind::Credentials,

@@ -121,22 +121,6 @@ fn no_message_holds_the_key_and_each_is_one_line_with_the_endpoint() {
 }
 
 #[test]
-fn an_address_without_a_model_behind_it_says_what_to_check() {
-    for (status, body) in [
-        (501, "<!DOCTYPE HTML><html><body><p>Unsupported method ('POST').</p></body></html>"),
-        (405, "<html><head><title>405 Not Allowed</title></head><body><center>nginx</center></body></html>"),
-        (404, "<!DOCTYPE html><html><title>Not found</title></html>"),
-        (200, "<!DOCTYPE html><html><body>Sign in</body></html>"),
-    ] {
-        let message = classify(&streamed(status, &[("content-type", "text/html")], body), &call(), false).message;
-        let expected = format!(
-            "anthropic/claude at https://host/v1: not a model endpoint ({status} with a web page); check `base_url` and `kind` of the provider"
-        );
-        assert_eq!(message, expected);
-    }
-}
-
-#[test]
 fn a_refused_key_and_a_missing_one_have_different_remedies() {
     let refused = classify(&streamed(401, &[], r#"{"error":{"message":"invalid"}}"#), &call(), false).message;
     assert_eq!(
