@@ -390,8 +390,8 @@ impl Fields<'_> {
 }
 
 /// What an earlier review said is held against the change like any answer. Its judges had their say before it was written.
-async fn as_told(told: Told, hits: Checked, fields: &Fields<'_>) -> Result<Opinion, Failure> {
-    let (mut passed, outside) = fields.check(told.claims.clone()).await?;
+async fn as_told(mut told: Told, hits: Checked, fields: &Fields<'_>) -> Result<Opinion, Failure> {
+    let (mut passed, outside) = fields.check(std::mem::take(&mut told.claims)).await?;
     for finding in &mut passed.findings {
         finding.standing = told.standing(&finding.title, finding.severity);
     }

@@ -1,7 +1,7 @@
 //! `result.json`: the whole review in a published, versioned form. The types are twins of the core's, so that the core may change without it.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::request::{OnRequest, RequestTwin, twin};
 use crate::change::{Anchor, Side};
@@ -73,11 +73,11 @@ struct ResultFile {
     merge_request: Option<RequestTwin>,
 }
 
-#[derive(Serialize, JsonSchema)]
-struct GapTwin {
-    what: String,
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(super) struct GapTwin {
+    pub(super) what: String,
     /// A ceiling or coverage stopped it, not a fault outside.
-    by_budget: bool,
+    pub(super) by_budget: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -130,27 +130,27 @@ struct ModelTwin {
     cost: CostTwin,
 }
 
-#[derive(Serialize, JsonSchema)]
-struct CostTwin {
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(super) struct CostTwin {
     /// US dollars; null if nothing of it is known.
-    usd: Option<f64>,
+    pub(super) usd: Option<f64>,
     /// Models whose cost is unknown, and not in `usd`.
-    unknown: Vec<String>,
+    pub(super) unknown: Vec<String>,
 }
 
-#[derive(Serialize, JsonSchema)]
-struct UsageTwin {
+#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
+pub(super) struct UsageTwin {
     /// Requests, retries included.
-    calls: u64,
+    pub(super) calls: u64,
     /// Input tokens, cached ones included.
-    input: u64,
+    pub(super) input: u64,
     /// Input tokens read from the provider's cache.
-    cached: u64,
+    pub(super) cached: u64,
     /// Input tokens read from the provider's cache, per cent of all input; null without input.
-    cached_percent: Option<u64>,
+    pub(super) cached_percent: Option<u64>,
     /// Input tokens written to the provider's cache.
-    cache_write: u64,
-    output: u64,
+    pub(super) cache_write: u64,
+    pub(super) output: u64,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -199,11 +199,11 @@ struct LineTwin {
     anchor: String,
 }
 
-#[derive(Serialize, JsonSchema)]
-struct RelatedTwin {
-    path: String,
-    line: u32,
-    quote: String,
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(super) struct RelatedTwin {
+    pub(super) path: String,
+    pub(super) line: u32,
+    pub(super) quote: String,
 }
 
 #[derive(Serialize, JsonSchema)]

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::RESULT_VERSION;
+use super::json::{CostTwin, GapTwin, RelatedTwin, UsageTwin};
 use crate::change::{CommitId, RepoPath};
 use crate::review::{
     Claim, Coverage, FileRead, Gap, Outcome, ReviewerName, ReviewerReport, Severity, Source, Spending, Spent, Standing, Usage, Usd, claims,
@@ -68,12 +69,6 @@ struct SubjectTwin {
 }
 
 #[derive(Deserialize)]
-struct GapTwin {
-    what: String,
-    by_budget: bool,
-}
-
-#[derive(Deserialize)]
 struct ReviewerTwin {
     name: String,
     title: String,
@@ -83,21 +78,6 @@ struct ReviewerTwin {
     claims: usize,
     usage: UsageTwin,
     cost: CostTwin,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-struct UsageTwin {
-    calls: u64,
-    input: u64,
-    cached: u64,
-    cache_write: u64,
-    output: u64,
-}
-
-#[derive(Deserialize)]
-struct CostTwin {
-    usd: Option<f64>,
-    unknown: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -132,13 +112,6 @@ struct LocationTwin {
 #[derive(Deserialize)]
 struct LineTwin {
     anchor: String,
-}
-
-#[derive(Deserialize)]
-struct RelatedTwin {
-    path: String,
-    line: u32,
-    quote: String,
 }
 
 #[derive(Deserialize)]
@@ -221,13 +194,13 @@ fn read(word: &str) -> Result<FileRead, String> {
 }
 
 fn reviewed(twin: &ReviewerTwin) -> Result<(ReviewerReport, Option<Spent>), String> {
-    let UsageTwin { calls, input, cached, cache_write, output } = twin.usage;
+    let UsageTwin { calls, input, cached, cache_write, output, cached_percent: _ } = twin.usage;
     let (name, usage) = (name(&twin.name)?, Usage { calls, input, cached, cache_write, output });
-    let why = || twin.why.clone().unwrap_or_default();
+    let why = || twin.why.clone().ok_or_else(|| format!("it does not say why {} is `{}`", twin.name, twin.outcome));
     let outcome = match twin.outcome.as_str() {
         "answered" => Outcome::Answered,
-        "failed" => Outcome::Failed { why: why(), by_budget: false },
-        "not_run" => Outcome::NotRun { why: why() },
+        "failed" => Outcome::Failed { why: why()?, by_budget: false },
+        "not_run" => Outcome::NotRun { why: why()? },
         other => return Err(format!("a reviewer cannot be `{other}`")),
     };
     // A part of unknown cost makes the whole unknown: never less than it was.
@@ -359,6 +332,8 @@ mod tests {
         assert_eq!(read_result(r#"{"version": 1}"#).unwrap_err(), "missing field `mode` at line 1 column 14");
         let said = read_result(&RESULT.replace(r#""read": "read""#, r#""read": "skimmed""#)).unwrap_err();
         assert_eq!(said, "a file cannot be `skimmed`");
+        let said = read_result(&RESULT.replace(r#""outcome": "answered""#, r#""outcome": "failed""#)).unwrap_err();
+        assert_eq!(said, "it does not say why security is `failed`");
     }
 
     proptest! {

@@ -222,7 +222,7 @@ fn unshown(place: &KnownPlace, line: u32, ground: &Ground<'_>) -> Option<(RepoPa
 
 /// The line of the change nearest to `first` that reads like a finding's first line: where its code went when the earlier head is in the repository
 /// no more.
-fn reads_as_before(known: &Known, first: u32, ground: &Ground<'_>) -> Option<u32> {
+pub(super) fn reads_as_before(known: &Known, first: u32, ground: &Ground<'_>) -> Option<u32> {
     let text = known.trail.text.as_ref()?;
     let number = |line: &Line| match known.place.side {
         Side::Old => line.old_line(),

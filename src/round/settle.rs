@@ -6,7 +6,7 @@ use super::access::People;
 use super::matching::Ground;
 use super::plan::{Answer, is_answered, is_granted};
 use super::reading::{Conversation, Marked, Resolution};
-use super::reconcile::{Due, Reconciled, Sight, Then, is_changed};
+use super::reconcile::{Due, Reconciled, Sight, Then, is_changed, reads_as_before};
 use super::replies::{self, Heard, ObjectionKind};
 use super::state::{FindingId, Known, Posting, Round, Status, Unsettled, line_digest};
 use crate::change::{Change, CodeAt, CommitId, FileDiff, Line, LineKind, Side, Spot};
@@ -254,8 +254,8 @@ fn claim_in(marked: &Marked) -> Option<Option<Person>> {
 
 /// Whether, without the earlier change, the first line of a finding is still in its file.
 fn reads_as_it_did(known: &Known, ground: &Ground<'_>) -> bool {
-    let (Some(text), Some(file)) = (&known.trail.text, ground.new.file(&known.place.path)) else { return false };
-    !ground.interdiff.known() && file.lines().any(|line| line.kind != LineKind::Removed && line_digest(&line.text) == *text)
+    let first = known.lines().map(|(first, _)| first);
+    !ground.interdiff.known() && first.is_some_and(|first| reads_as_before(known, first, ground).is_some())
 }
 
 fn still_there(known: &mut Known, next: &mut Next) {

@@ -146,7 +146,8 @@ pub async fn run(
     outputs.write(review, shown, told, env, io, style)?;
     // The result is in the artifacts, whatever GitLab said.
     let kept = |failure: Failure| if secondhand { failure } else { kept(failure) };
-    end(published.map_err(kept)?, review, &stage, args.end.dry_run, io).map_err(kept)
+    let published = published.map_err(kept)?;
+    end(Published { refused: published.refused.map(kept), ..published }, review, &stage, args.end.dry_run, io)
 }
 
 /// A failure after the review was done says where it is.

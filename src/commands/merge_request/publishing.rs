@@ -151,14 +151,14 @@ impl Closing<'_> {
         let mut applied = apply(gitlab, &site, &plan).await;
         let mut actions = actions_told(&plan, &applied);
         // With the threads there, the summary points to them, and says what could not be posted.
-        let read = match applied.threads.take() {
+        let reread = match applied.threads.take() {
             Some(threads) => Ok(Some(threads)),
             // A summary that was posted is edited, and never posted once more.
             None if !at_once && plan.iter().any(posts_summary) && !applied.superseded() => gitlab.threads(scene.target).await.map(Some),
             None => Ok(None),
         };
-        let unread = read.as_ref().err().cloned();
-        let after = read.ok().flatten().map(|threads| {
+        let unread = reread.as_ref().err().cloned();
+        let after = reread.ok().flatten().map(|threads| {
             let after = round::reading::read(&threads, bots, keys);
             after.with_awards(conversation.awards.clone(), bots)
         });
