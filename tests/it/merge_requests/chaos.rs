@@ -9,6 +9,7 @@ use assize::exit::Exit;
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
+use super::weather::faults;
 use super::{Ran, Shop};
 use crate::gitlab::{Edit, Fault, Options};
 use crate::model_server::{self, Answer, ModelServer, Script};
@@ -42,24 +43,9 @@ impl Dice {
     }
 }
 
-/// What GitLab does in bad weather.
+/// What GitLab does in bad weather. A token that expires is no weather.
 fn of_gitlab(dice: &Dice) -> (&'static str, Fault) {
-    let page = b"<!DOCTYPE html><html><body>Sign in</body></html>".to_vec();
-    let all = [
-        ("429", Fault::RackLimit(0)),
-        ("429 app", Fault::AppLimit),
-        ("500", Fault::ErrorBefore),
-        ("500 done", Fault::ErrorAfter),
-        ("502", Fault::BadGateway),
-        ("page", Fault::Answer(200, "text/html", page)),
-        ("reset", Fault::ResetBefore),
-        ("reset done", Fault::ResetAfter),
-        ("slow", Fault::Slow(Duration::from_millis(5))),
-        ("cut", Fault::CutShort),
-        ("cut off", Fault::CutOff),
-        ("409", Fault::Json(409, json!({ "message": "409 Conflict" }))),
-        ("403", Fault::Scope),
-    ];
+    let all: Vec<(&str, Fault)> = faults().into_iter().filter(|(name, _)| *name != "401").collect();
     all[dice.roll(all.len())].clone()
 }
 
@@ -170,13 +156,7 @@ struct Life {
 impl Life {
     async fn new(seed: u64) -> Self {
         let models = ModelServer::start().await;
-        let off = ["security", "quality", "codex", "docs", "performance", "release", "agents-md"]
-            .map(|name| format!("{name}: {{ enabled: false }}"));
-        let config = format!(
-            "version: 1\nproviders: {{ acme: {{ kind: openai, base_url: {}/v1 }} }}\nmodels: {{ top: [acme/m], standard: [acme/m], light: [acme/m] }}\nreviewers: {{ {} }}\ntiers: {{ trivial: {{ max_lines: 90000, max_files: 100 }}, lite: {{ max_lines: 90000, max_files: 100 }} }}\n",
-            models.url,
-            off.join(", ")
-        );
+        let config = format!("version: 1\n{}", super::one_reviewer(&models.url));
         let lines: Vec<String> = (1..=60).map(|number| format!("value_{number} = {number}")).collect();
         let base = Edit::new().write(".assize.yml", config).write("app.py", lines.join("\n") + "\n");
         let shop = Shop::on(Options::default(), base, [("more.txt", "fine\n")]).await;

@@ -40,10 +40,7 @@ fn silence(models: &ModelServer) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_of_one_line_to_thirty_thousand_costs_less_than_a_twentieth_of_their_review() {
     let models = ModelServer::start().await;
-    let config = format!(
-        "version: 1\nproviders: {{ acme: {{ kind: openai, base_url: {}/v1 }} }}\nmodels: {{ top: [acme/m], standard: [acme/m], light: [acme/m] }}\n",
-        models.url
-    );
+    let config = format!("version: 1\n{}", super::models_at(&models.url));
     let written = (0..FILES).fold(Edit::new(), |edit, number| edit.write(&format!("src/part{number}.py"), file(number, "first = 1")));
     let shop = Shop::on(Options::default(), [(".assize.yml", config)], written).await;
     silence(&models);

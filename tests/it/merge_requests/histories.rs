@@ -140,13 +140,7 @@ fn known(shop: &Shop, title: &str) -> Option<Known> {
 async fn replay(history: History) -> Vec<String> {
     let history = Arc::new(history);
     let models = ModelServer::start().await;
-    let roles = ["security", "quality", "codex", "docs", "performance", "release", "agents-md"];
-    let off: Vec<String> = roles.iter().map(|name| format!("{name}: {{ enabled: false }}")).collect();
-    let config = format!(
-        "version: 1\nproviders: {{ acme: {{ kind: openai, base_url: {}/v1 }} }}\nmodels: {{ top: [acme/m], standard: [acme/m], light: [acme/m] }}\nreviewers: {{ {} }}\ntiers: {{ trivial: {{ max_lines: 90000, max_files: 900 }}, lite: {{ max_lines: 90000, max_files: 900 }} }}\n",
-        models.url,
-        off.join(", ")
-    );
+    let config = format!("version: 1\n{}", super::one_reviewer(&models.url));
     let paths = history.paths();
     let mut before = history.files(&history.base, &paths);
     let base = before.iter().fold(Edit::new().write(".assize.yml", config), |edit, (path, text)| edit.write(path, text));

@@ -57,6 +57,21 @@ pub(super) const CONFIG: &str = "version: 1\ncodex: { sources: [builtin, { path:
 /// That rule.
 pub(super) const BUG_RULE: &str = "---\nid: ACME-0001\ntitle: Do not ship a known bug\nseverity: important\nreviewer: quality\nstatus: active\ndetect:\n  - regex: '\\bBUG\\b'\n---\nDo not merge a line that is known to be wrong.\n\n## Why\nIt is wrong.\n\n## Bad\n```text\nBUG\n```\n\n## Good\n```text\nfine\n```\n";
 
+/// Lines of a configuration: this model server answers every class.
+pub(super) fn models_at(url: &str) -> String {
+    format!(
+        "providers: {{ acme: {{ kind: openai, base_url: {url}/v1 }} }}\nmodels: {{ top: [acme/m], standard: [acme/m], light: [acme/m] }}\n"
+    )
+}
+
+/// Lines of a configuration: the models of [`models_at`], of which one reviewer reads every change that touches no sensitive path.
+pub(super) fn one_reviewer(url: &str) -> String {
+    let others =
+        ["security", "quality", "codex", "docs", "performance", "release", "agents-md"].map(|name| format!("{name}: {{ enabled: false }}"));
+    let bound = "{ max_lines: 90000, max_files: 900 }";
+    format!("{}reviewers: {{ {} }}\ntiers: {{ trivial: {bound}, lite: {bound} }}\n", models_at(url), others.join(", "))
+}
+
 /// So many lines of a text, one of which may be something else.
 pub(super) fn lines(count: usize, other: &[(usize, &str)]) -> String {
     let line =

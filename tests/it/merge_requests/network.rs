@@ -103,13 +103,7 @@ async fn proxy(gitlab: u16, models: u16) -> (u16, Arc<Mutex<Vec<String>>>) {
 
 /// A merge request whose reviewer is asked at this address.
 async fn shop(models: &str) -> Shop {
-    let off =
-        ["security", "quality", "codex", "docs", "performance", "release", "agents-md"].map(|name| format!("{name}: {{ enabled: false }}"));
-    let config = format!(
-        "{}providers: {{ acme: {{ kind: openai, base_url: {models}/v1 }} }}\nmodels: {{ top: [acme/m], standard: [acme/m], light: [acme/m] }}\nreviewers: {{ {} }}\n",
-        super::CONFIG,
-        off.join(", ")
-    );
+    let config = super::CONFIG.to_owned() + &super::one_reviewer(models);
     let base = Edit::new()
         .write(".assize.yml", config)
         .write(".assize/codex/ACME-0001-bug.md", super::BUG_RULE)

@@ -164,11 +164,7 @@ async fn a_note_that_is_edited_into_the_words_does_not_lift_the_gate() {
 async fn the_gate_is_lifted_with_every_provider_down_and_detectors_still_look() {
     // It answers nothing at all.
     let models = ModelServer::start().await;
-    let config = format!(
-        "{}providers: {{ acme: {{ kind: openai, base_url: {}/v1 }} }}\nmodels: {{ top: [acme/m], standard: [acme/m], light: [acme/m] }}\n",
-        super::CONFIG,
-        models.url
-    );
+    let config = super::CONFIG.to_owned() + &super::models_at(&models.url);
     let base = Edit::new()
         .write(".assize.yml", config)
         .write(".assize/codex/ACME-0001-bug.md", super::BUG_RULE)

@@ -28,13 +28,7 @@ fn claim(severity: &str, quote: &str, title: &str) -> Value {
 impl Scene {
     async fn new(more: &str, claims: &[Value]) -> Self {
         let models = ModelServer::start().await;
-        let roles = "security quality codex docs performance release agents-md";
-        let off: Vec<String> = roles.split(' ').map(|name| format!("{name}: {{ enabled: false }}")).collect();
-        let config = format!(
-            "version: 1\ncodex: {{ sources: [builtin, {{ path: .assize/codex }}] }}\nproviders: {{ acme: {{ kind: openai, base_url: {}/v1 }} }}\nmodels: {{ top: [acme/m], standard: [acme/m], light: [acme/m] }}\nreviewers: {{ {} }}\ntiers: {{ trivial: {{ max_lines: 1000, max_files: 100 }}, lite: {{ max_lines: 1000, max_files: 100 }} }}\n{more}",
-            models.url,
-            off.join(", ")
-        );
+        let config = super::CONFIG.to_owned() + &super::one_reviewer(&models.url) + more;
         let base = Edit::new()
             .write(".assize.yml", config)
             .write(".assize/codex/ACME-0001-bug.md", super::BUG_RULE)

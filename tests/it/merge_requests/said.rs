@@ -52,13 +52,7 @@ impl Desk {
     /// With more lines in the configuration of the target branch.
     async fn with(more: &str, edit: impl Into<Edit>) -> Self {
         let models = ModelServer::start().await;
-        let roles = "security quality codex docs performance release agents-md";
-        let off: Vec<String> = roles.split(' ').map(|name| format!("{name}: {{ enabled: false }}")).collect();
-        let config = format!(
-            "version: 1\nproviders: {{ acme: {{ kind: openai, base_url: {}/v1 }} }}\nmodels: {{ top: [acme/m], standard: [acme/m], light: [acme/m] }}\nreviewers: {{ {} }}\ntiers: {{ trivial: {{ max_lines: 1000, max_files: 100 }}, lite: {{ max_lines: 1000, max_files: 100 }} }}\n{more}",
-            models.url,
-            off.join(", ")
-        );
+        let config = format!("version: 1\n{}{more}", super::one_reviewer(&models.url));
         let base = Edit::new()
             .write(".assize.yml", config)
             .write("app.py", BEFORE)

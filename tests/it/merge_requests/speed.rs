@@ -10,10 +10,7 @@ use crate::model_server::ModelServer;
 #[ignore = "it measures: cargo test --test it speed -- --ignored --nocapture"]
 async fn a_job_asks_its_first_model_soon_after_it_started() {
     let models = ModelServer::start().await;
-    let config = format!(
-        "version: 1\nproviders: {{ acme: {{ kind: openai, base_url: {}/v1 }} }}\nmodels: {{ top: [acme/m], standard: [acme/m], light: [acme/m] }}\n",
-        models.url
-    );
+    let config = format!("version: 1\n{}", super::models_at(&models.url));
     let mut base = Edit::new().write(".assize.yml", config).write("notes.txt", lines(40, &[]));
     for number in 0..10_000 {
         base = base.write(&format!("src/part{}/file{number}.py", number % 100), format!("x = {number}\n"));

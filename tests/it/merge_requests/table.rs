@@ -36,13 +36,7 @@ pub(super) fn answer(question: usize, says: &str, reply: &str) -> Value {
 impl Table {
     pub(super) async fn new(edit: impl Into<Edit>) -> Self {
         let models = ModelServer::start().await;
-        let only = ["security", "quality", "codex", "docs", "performance", "release", "agents-md"]
-            .map(|name| format!("{name}: {{ enabled: false }}"))
-            .join(", ");
-        let config = format!(
-            "version: 1\nproviders: {{ acme: {{ kind: openai, base_url: {}/v1 }} }}\nmodels: {{ top: [acme/m], standard: [acme/m], light: [acme/m] }}\nreviewers: {{ {only} }}\ntiers: {{ trivial: {{ max_lines: 90000, max_files: 100 }}, lite: {{ max_lines: 90000, max_files: 100 }} }}\n",
-            models.url
-        );
+        let config = format!("version: 1\n{}", super::one_reviewer(&models.url));
         let base = Edit::new().write(".assize.yml", config).write("app.py", code(40, &[]));
         let shop = Shop::on(Options::default(), base, edit).await;
         Self { shop, models }

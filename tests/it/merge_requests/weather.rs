@@ -21,7 +21,7 @@ const BILLS: &str = "\"\"\"Bills.\"\"\"\n\n\ndef bills(db, sort):\n    return db
 const CARTS: &str = "\"\"\"Carts.\"\"\"\n\n\ndef carts(db, sort):\n    return db.execute(f\"SELECT * FROM carts ORDER BY {sort}\")\n";
 
 /// The ways to go wrong, each with its column.
-fn faults() -> Vec<(&'static str, Fault)> {
+pub(super) fn faults() -> Vec<(&'static str, Fault)> {
     vec![
         ("429", Fault::RackLimit(0)),
         ("429 app", Fault::AppLimit),
